@@ -1,0 +1,2 @@
+if __name__ != "riparian.api":
+    raise ImportError("import riparian.api, not the folder api/")

@@ -1,0 +1,59 @@
+"""What is served? All doors of one control plane as one ASGI app.
+
+The app's lifespan is the plane's: it starts with the app and stops with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends, FastAPI
+
+from riparian.api import problems, worker
+from riparian.api.callers import current_view
+from riparian.api.models import ProblemOut
+from riparian.api.rest import assets, data, definitions, files, health, policies, runs, tokens, versions
+from riparian.scheduler.control import ControlPlane
+
+API = "/api/v1"
+
+
+def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
+    """Returns the app over ``plane``. In ``dev``, an owner may ask as somebody else (``X-Riparian-As``)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(plane.start)
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(plane.stop)
+
+    app = FastAPI(
+        title="riparian",
+        version=health.VERSION,
+        lifespan=lifespan,
+        exception_handlers=problems.HANDLERS,
+        openapi_url="/openapi.json",
+        # The pages that FastAPI brings load their scripts from elsewhere; we make no external request.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.plane = plane
+    app.state.dev = dev
+    app.include_router(worker.router)
+    app.include_router(health.router, prefix=API)
+    app.include_router(_rest(), prefix=API)
+    return app
+
+
+def _rest() -> APIRouter:
+    """Every route in here needs a caller: a new one can not forget to ask who it is."""
+    refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 404, 409, 422)}
+    router = APIRouter(dependencies=[Depends(current_view)], responses=refusals)
+    for room in (assets, versions, policies, data, runs, files, definitions, tokens):
+        router.include_router(room.router)
+    return router

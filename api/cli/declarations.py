@@ -1,0 +1,75 @@
+"""Commands about what a project declares: ``check`` and ``apply``."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from riparian.api.cli import output
+from riparian.api.cli.command import Cli, InvalidDeclarations, command
+from riparian.assets.errors import Invalid
+
+if TYPE_CHECKING:
+    from riparian.api.cli.connection import Client
+    from riparian.api.settings import Settings
+    from riparian.assets.manifest import Manifest
+
+REBUILD = ("none", "latest", "all")
+
+
+def install(app: typer.Typer) -> None:
+    command(app, "check")(check)
+    command(app, "apply")(apply)
+
+
+def check(cli: Cli) -> None:
+    """Find everything that is wrong with the project's declarations, without running any of it."""
+    manifest, _ = describe(cli.settings)
+    assets, workflows = len(manifest.assets), len(manifest.workflows)
+    cli.show(
+        {"project": cli.settings.name, "assets": assets, "workflows": workflows, "problems": []},
+        lambda: output.print_line(f"{cli.settings.name}: {assets} assets, {workflows} workflows, no problems"),
+    )
+
+
+def apply(
+    cli: Cli,
+    rebuild: Annotated[
+        str,
+        typer.Option("--rebuild", help="What edited code made stale becomes runs: none, latest (partition) or all."),
+    ] = "none",
+) -> None:
+    """Make the project's declarations the ones in force."""
+    if rebuild not in REBUILD:
+        raise Invalid(f"--rebuild {rebuild!r} is not known; write one of {', '.join(REBUILD)}")
+    manifest, bundle = describe(cli.settings)
+    with cli.connect() as client:
+        applied = post(client, manifest, bundle, rebuild)
+    cli.show(applied, lambda: _print_applied(applied))
+
+
+def describe(settings: Settings) -> tuple[Manifest, bytes]:
+    """Returns what the project declares and the bundle that runs it; raises InvalidDeclarations with all problems."""
+    from riparian.scheduler.worker import describe as worker_describe
+
+    described = worker_describe.describe(settings.root, settings.name, settings.modules)
+    if described.manifest is None:
+        raise InvalidDeclarations(described.problems)
+    return described.manifest, described.bundle
+
+
+def post(client: Client, manifest: Manifest, bundle: bytes, rebuild: str) -> Any:
+    """Makes what was described the definitions in force; returns what changed."""
+    encoded = base64.b64encode(bundle).decode("ascii")
+    return client.post("definitions", {"manifest": manifest.to_json(), "bundle": encoded, "rebuild": rebuild})
+
+
+def _print_applied(applied: dict[str, Any]) -> None:
+    for word in ("added", "changed", "removed"):
+        for key in applied[word]:
+            output.print_line(f"{word}\t{key}")
+    for key in applied["pending"]:
+        output.print_line(f"pending\t{key}\tits policy was loosened; the owner says `riparian policy approve {key}`")
+    output.print_line(f"definition {applied['definition']} is in force")

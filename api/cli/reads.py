@@ -1,0 +1,198 @@
+"""Commands that only read: ``ls``, ``runs``, ``why``, ``lineage``, ``files``, ``data`` and ``logs``."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from riparian.api.cli import output, tree
+from riparian.api.cli.command import Cli, command
+from riparian.assets.errors import Invalid
+
+KeyArgument = Annotated[str, typer.Argument(help="The asset.")]
+PartitionOption = Annotated[str | None, typer.Option("--partition", "-p", help="Which partition.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")]
+
+
+def install(app: typer.Typer) -> None:
+    for name, function in (
+        ("ls", ls),
+        ("runs", runs),
+        ("why", why),
+        ("lineage", lineage),
+        ("files", files),
+        ("data", data),
+        ("logs", logs),
+    ):
+        command(app, name)(function)
+
+
+def ls(cli: Cli) -> None:
+    """List the assets you may know of."""
+    with cli.connect() as client:
+        found = list(client.pages("assets", limit=500))
+    cli.show(
+        found,
+        lambda: output.print_rows(
+            ("asset", "kind", "format", "partitions", "made by", "owner"),
+            (
+                (a["key"], a["kind"], a["format"], _partitions(a["partitions"]), a["producer"], a["owner"])
+                for a in found
+            ),
+        ),
+    )
+
+
+def runs(
+    cli: Cli,
+    key: Annotated[str | None, typer.Argument(help="Only runs that make this asset.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only runs in this state.")] = None,
+    limit: LimitOption = 20,
+) -> None:
+    """List runs, the newest first."""
+    with cli.connect() as client:
+        found = list(islice(client.pages("runs", asset=key, state=state, limit=min(limit, 500)), limit))
+    cli.show(
+        found,
+        lambda: output.print_rows(
+            ("run", "workflow", "partition", "state", "created", "ended", "cause"),
+            (
+                (
+                    r["id"],
+                    r["workflow"],
+                    r["partition"],
+                    r["state"],
+                    r["created_at"],
+                    r["ended_at"],
+                    r["cause"],
+                )
+                for r in found
+            ),
+        ),
+    )
+
+
+def why(cli: Cli, key: KeyArgument, partition: PartitionOption = None) -> None:
+    """Say why an asset was made, or why not."""
+    with cli.connect() as client:
+        body = client.get(f"assets/{key}/why", partition=partition)
+    cli.show(body, lambda: _print_why(body))
+
+
+def lineage(
+    cli: Cli,
+    key: KeyArgument,
+    partition: PartitionOption = None,
+    up: Annotated[int, typer.Option("--up", min=0, max=50, help="So many assets upstream.")] = 2,
+    down: Annotated[int, typer.Option("--down", min=0, max=50, help="So many assets downstream.")] = 2,
+    level: Annotated[str, typer.Option("--level", help="asset or version.")] = "asset",
+    version: Annotated[str | None, typer.Option("--version", help="Begin at this version.")] = None,
+) -> None:
+    """Show what an asset was made from, and what is made from it."""
+    if level not in ("asset", "version"):
+        raise Invalid(f"--level {level!r} is not known; write asset or version")
+    with cli.connect() as client:
+        body = client.get(
+            f"assets/{key}/lineage",
+            partition=partition,
+            direction="both",
+            up=up,
+            down=down,
+            level=level,
+            version=version,
+        )
+    cli.show(body, lambda: tree.print_lineage(body))
+
+
+def files(
+    cli: Cli,
+    source: Annotated[str | None, typer.Argument(help="Only files of this source.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only files in this state.")] = None,
+    limit: LimitOption = 50,
+) -> None:
+    """List the files that arrived, and what became of each."""
+    with cli.connect() as client:
+        found = list(islice(client.pages("files", source=source, state=state, limit=min(limit, 500)), limit))
+    cli.show(
+        found,
+        lambda: output.print_rows(
+            ("source", "path", "partition", "state", "size", "seen", "reason"),
+            ((f["source"], f["path"], f["partition"], f["state"], f["size"], f["seen_at"], f["reason"]) for f in found),
+        ),
+    )
+
+
+def data(
+    cli: Cli,
+    key: KeyArgument,
+    partition: PartitionOption = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, max=1000, help="So many rows of a table.")] = 20,
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write all of it to this file, as it is stored; - is stdout.")
+    ] = None,
+) -> None:
+    """Look at an asset's data, or download it."""
+    with cli.connect() as client:
+        if to is not None:
+            size = _download(client.stream(f"assets/{key}/data/download", partition=partition), to)
+            if str(to) != "-":
+                cli.show({"file": str(to), "bytes": size}, lambda: output.print_note(f"{size} bytes in {to}"))
+            return
+        preview = client.get(f"assets/{key}/data", partition=partition, rows=rows)
+    cli.show(preview, lambda: _print_preview(preview))
+
+
+def logs(
+    cli: Cli,
+    run: Annotated[str, typer.Argument(help="The run.")],
+) -> None:
+    """Print what a run wrote."""
+    with cli.connect() as client:
+        chunks = client.stream(f"runs/{run}/logs")
+        if cli.json:
+            output.print_json({"run": run, "text": b"".join(chunks).decode("utf-8", "replace")})
+            return
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def _print_why(body: dict[str, Any]) -> None:
+    subject = body["asset"] + (f"[{body['partition']}]" if body["partition"] else "")
+    output.print_line(f"{subject}: {body['words']} ({body['code']})")
+    if body["noted"] and body["noted"] != body["words"]:
+        output.print_line(f"before, since {body['since']}: {body['noted']}")
+    output.print_rows(
+        ("run", "state", "ended", "cause"), ((r["id"], r["state"], r["ended_at"], r["cause"]) for r in body["runs"])
+    )
+
+
+def _download(chunks: Any, to: Path) -> int:
+    """Writes the chunks; a file appears under its name only when it is whole."""
+    if str(to) == "-":
+        return sum(sys.stdout.buffer.write(chunk) for chunk in chunks)
+    part = to.with_name(f".{to.name}.part")
+    size = 0
+    try:
+        with part.open("wb") as file:
+            for chunk in chunks:
+                size += file.write(chunk)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+    return size
+
+
+def _print_preview(preview: dict[str, Any]) -> None:
+    output.print_rows(preview["columns"], preview["rows"])
+    shown, total = len(preview["rows"]), preview["total_rows"]
+    if total is not None and shown < total:
+        output.print_note(f"{shown} of {total} rows")
+
+
+def _partitions(body: dict[str, Any] | None) -> str:
+    return "" if body is None else f"{body['kind']} {body['name']} from {body['start']}"

@@ -1,0 +1,50 @@
+"""Runs: what was done, for which cause, and what it wrote."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from riparian.api.callers import Viewer
+from riparian.api.models import PageOut, RunDetail, RunOut
+from riparian.api.paging import Cursor, Limit, page
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+@router.get("", response_model=PageOut[RunOut])
+def runs(
+    view: Viewer,
+    workflow: str | None = None,
+    asset: str | None = None,
+    partition: str | None = None,
+    state: str | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Any:
+    """The runs that you may know of, the newest first."""
+    return page(view.runs(cursor, limit, workflow=workflow, asset=asset, state=state, partition=partition))
+
+
+@router.get("/{run_id}", response_model=RunDetail)
+def run(view: Viewer, run_id: str) -> Any:
+    """One run with its steps and attempts, what it was pinned to and what it made."""
+    return view.run(run_id)
+
+
+@router.get(
+    "/{run_id}/logs",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/plain": {}}, "description": "What it wrote, from the offset on."}},
+)
+def logs(
+    view: Viewer,
+    run_id: str,
+    offset: Annotated[int, Query(ge=0, description="Leave out so many bytes.")] = 0,
+    step: str | None = None,
+    epoch: int | None = None,
+) -> StreamingResponse:
+    """What the run (or one step, one attempt) wrote."""
+    return StreamingResponse(view.logs(run_id, offset, step, epoch), media_type="text/plain; charset=utf-8")

@@ -1,0 +1,186 @@
+"""Which asset does each parameter of a function receive, as which type, and which of its partitions?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+from types import FunctionType
+
+from riparian.assets.annotations import SUPPORTED, TABLES, element, type_name
+from riparian.assets.declare import Declaration, plain_function
+from riparian.assets.errors import DeclarationError, Location, Problem
+from riparian.assets.keys import AssetKey, last_segment, namespace
+from riparian.assets.manifest import InputSpec
+from riparian.assets.partitions import AllPartitions, Mapping, Partitions, default_mapping
+
+CONTEXT = "ctx"
+"""The parameter that receives the context."""
+
+Evaluate = Callable[[object], object]
+"""Turns an annotation that is text into what it stands for."""
+
+
+class Catalogue:
+    """The assets that parameters can bind to, with their partitions."""
+
+    def __init__(self, assets: Iterable[tuple[AssetKey, Partitions | None]]) -> None:
+        self.partitions: Dict[AssetKey, Partitions | None] = dict(assets)
+        self._by_segment: dict[str, list[AssetKey]] = {}
+        for key in self.partitions:
+            self._by_segment.setdefault(last_segment(key), []).append(key)
+
+    def candidates(self, parameter: str, consumer: AssetKey) -> Sequence[AssetKey]:
+        """Returns the assets that ``parameter`` of the function that makes ``consumer`` can mean: it is bound when one.
+
+        An asset never binds to itself, so that ``clean.flights`` can be made from ``raw.flights``.
+        """
+        named = [key for key in self._by_segment.get(parameter, ()) if key != consumer]
+        near = [key for key in named if namespace(key) == namespace(consumer)]
+        return near or named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """How a function is called. ``context`` is the parameter that receives ctx; ``returns`` is empty when unknown."""
+
+    inputs: tuple[InputSpec, ...]
+    context: str | None
+    returns: str
+    problems: tuple[Problem, ...]
+
+
+def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, location: Location) -> Binding:
+    """Returns the binding of every parameter, and a problem for each that can not be bound."""
+    function = plain_function(declared.function)
+    code = function.__code__
+    problems: list[Problem] = []
+    inputs: list[InputSpec] = []
+    if code.co_posonlyargcount or code.co_flags & 0x0C:  # *args, **kwargs
+        problems.append(
+            Problem(
+                code="unbindable_signature",
+                message=f"{function.__qualname__} takes positional-only arguments, *args or **kwargs: none is an asset",
+                remedy="Give each consumed asset a parameter of its own",
+                location=location,
+            )
+        )
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    defaults = _defaulted(function)
+    for parameter in parameters:
+        # A parameter with a default is an option of the function; guessing an asset for it would surprise.
+        if parameter == CONTEXT or (parameter in defaults and parameter not in declared.inputs):
+            continue
+        bound = _input(declared, function, parameter, catalogue, evaluate, location)
+        if isinstance(bound, InputSpec):
+            inputs.append(bound)
+        else:
+            problems.append(bound)
+    problems.extend(
+        Problem(
+            code="unknown_parameter",
+            message=f"inputs= names {extra!r}, which is no parameter of {function.__qualname__}",
+            remedy=f"Its parameters are: {', '.join(parameters) or 'none'}",
+            location=location,
+        )
+        for extra in sorted(declared.inputs.keys() - set(parameters))
+    )
+    returns = _annotated(function, "return", evaluate, location)
+    if isinstance(returns, Problem):
+        problems.append(returns)
+    return Binding(
+        inputs=tuple(inputs),
+        context=CONTEXT if CONTEXT in parameters else None,
+        returns=returns if isinstance(returns, str) else "",
+        problems=tuple(problems),
+    )
+
+
+def _defaulted(function: FunctionType) -> set[str]:
+    code, positional = function.__code__, function.__defaults__ or ()
+    return {*code.co_varnames[code.co_argcount - len(positional) : code.co_argcount], *(function.__kwdefaults__ or ())}
+
+
+def _input(
+    declared: Declaration,
+    function: FunctionType,
+    parameter: str,
+    catalogue: Catalogue,
+    evaluate: Evaluate,
+    location: Location,
+) -> InputSpec | Problem:
+    key, mapping = declared.inputs.get(parameter, (None, None))
+    if key is None:
+        candidates = catalogue.candidates(parameter, declared.key)
+        if len(candidates) != 1:
+            return _unbound(function, parameter, candidates, location)
+        key = candidates[0]
+    partitions = catalogue.partitions.get(key)
+    mapping = mapping or default_mapping(declared.partitions, partitions)
+    if mapping is None:
+        return Problem(
+            code="mapping_not_said",
+            message=(
+                f"{declared.key} and its input {key} have different partitions "
+                f"({declared.partitions} and {partitions}), so it does not go without saying which of them it needs"
+            ),
+            remedy=f"Write inputs={{{parameter!r}: Input({key!r}, mapping=Identity())}}, or AllPartitions()",
+            location=location,
+        )
+    kind = _annotated(function, parameter, evaluate, location, mapping)
+    return kind if isinstance(kind, Problem) else InputSpec(parameter=parameter, asset=key, type=kind, mapping=mapping)
+
+
+def _unbound(function: FunctionType, parameter: str, candidates: Sequence[AssetKey], location: Location) -> Problem:
+    if candidates:
+        return Problem(
+            code="ambiguous_parameter",
+            message=f"the parameter {parameter!r} of {function.__qualname__} can mean {' or '.join(candidates)}",
+            remedy=f"Say which: inputs={{{parameter!r}: {candidates[0]!r}}}",
+            location=location,
+        )
+    return Problem(
+        code="unbound_parameter",
+        message=f"the parameter {parameter!r} of {function.__qualname__} names no asset: no key ends in {parameter!r}",
+        remedy=f"Name it after an asset, write inputs={{{parameter!r}: 'its.key'}}, or give it a default",
+        location=location,
+    )
+
+
+def _annotated(
+    function: FunctionType, name: str, evaluate: Evaluate, location: Location, mapping: Mapping | None = None
+) -> str | Problem:
+    """Returns the name of the type that one annotation gives to one partition's value."""
+    what = "the return value" if name == "return" else f"the parameter {name!r}"
+    if name not in function.__annotations__:
+        return Problem(
+            code="missing_annotation",
+            message=f"{what} of {function.__qualname__} has no annotation, so its format is not known",
+            remedy=f"Annotate it with one of: {SUPPORTED}",
+            location=location,
+        )
+    annotation = evaluate(function.__annotations__[name])
+    try:
+        return _of_many(annotation) if isinstance(mapping, AllPartitions) else type_name(annotation)
+    except DeclarationError as exc:
+        message, _, remedy = str(exc).partition("; ")
+        return Problem(
+            code="unsupported_annotation",
+            message=f"{what} of {function.__qualname__}: {message}",
+            remedy=remedy[:1].upper() + remedy[1:],
+            location=location,
+        )
+
+
+def _of_many(annotation: object) -> str:
+    one = element(annotation)
+    name = type_name(annotation if one is None else one)
+    if (one is None) == (name in TABLES):
+        return name
+    if one is None:
+        raise DeclarationError(
+            "it receives many partitions, by their keys; annotate dict[str, T] where T is the type of one partition"
+        )
+    raise DeclarationError(
+        "many partitions of a table come as one table, in the order of their keys; annotate the table itself"
+    )

@@ -1,0 +1,256 @@
+"""What is wrong with a project's declarations, seen as a whole?
+
+Every rule is a function from the declarations to problems; ``check`` runs them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+
+from riparian.assets.annotations import READS, TYPES, is_readable
+from riparian.assets.errors import DeclarationError, Location, Problem
+from riparian.assets.keys import AssetKey, parse_key
+from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
+from riparian.assets.partitions import AllPartitions, Identity, One, Partitions
+from riparian.assets.patterns import parse_pattern
+
+FORMATS = frozenset(TYPES.values()) | {"csv"}
+"""The formats that need no extension."""
+
+SUGGESTIONS = 20
+"""How many unknown names get a "did you mean": each costs a look at every key."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Project:
+    assets: Sequence[AssetSpec]
+    workflows: Sequence[WorkflowSpec]
+    formats: Collection[str]
+    by_key: Dict[AssetKey, AssetSpec]
+
+
+def check(
+    assets: Sequence[AssetSpec], workflows: Sequence[WorkflowSpec], *, formats: Collection[str] = FORMATS
+) -> tuple[Problem, ...]:
+    """Returns every problem, in the order of files and lines; none when the declarations can be meant."""
+    by_key: dict[AssetKey, AssetSpec] = {}
+    for asset in assets:
+        by_key.setdefault(asset.key, asset)
+    project = _Project(assets, workflows, formats, by_key)
+    return in_order(problem for rule in RULES for problem in rule(project))
+
+
+def in_order(problems: Collection[Problem] | Iterator[Problem]) -> tuple[Problem, ...]:
+    """Returns each different problem once, in the order of files and lines."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.location is None, _place(p.location), p.code)))
+
+
+def _place(location: Location | None) -> tuple[str, int]:
+    return (location.file, location.line) if location else ("", 0)
+
+
+def _keys(project: _Project) -> Iterator[Problem]:
+    named = [(asset.key, asset.location) for asset in project.assets]
+    for key, location in named + [(w.key, w.location) for w in project.workflows]:
+        try:
+            parse_key(key)
+        except DeclarationError as exc:
+            yield _problem("bad_key", exc, location)
+
+
+def _producers(project: _Project) -> Iterator[Problem]:
+    makers: dict[AssetKey, Location | None] = {}
+    # One declaration gives an asset and the workflow that makes it, at one location; a second one lies elsewhere.
+    declared = [(a.key, a.location) for a in project.assets]
+    declared += [(key, w.location) for w in project.workflows for key in w.produces]
+    for key, location in declared:
+        if makers.setdefault(key, location) != location:
+            yield Problem(
+                code="two_producers",
+                message=f"{key} is declared here and at {makers[key]}, but an asset has one producer",
+                remedy="Give one of them another key",
+                location=location,
+            )
+
+
+def _sources(project: _Project) -> Iterator[Problem]:
+    patterns: dict[str, AssetSpec] = {}
+    for asset in project.assets:
+        if asset.kind == "source" and asset.format not in project.formats:
+            yield Problem(
+                code="unknown_format",
+                message=f"{asset.key} has the format {asset.format!r}, which no installed package provides",
+                remedy=f"Write one of: {', '.join(sorted(project.formats))}",
+                location=asset.location,
+            )
+        if asset.arrives is None:
+            continue
+        yield from _pattern(asset, asset.arrives.pattern)
+        other = patterns.setdefault(asset.arrives.pattern, asset)
+        if other.key != asset.key:
+            yield Problem(
+                code="same_files",
+                message=f"{asset.key} and {other.key} wait for the same files, {asset.arrives.pattern!r}",
+                remedy="Declare one source and consume it twice, or name other files",
+                location=asset.location,
+            )
+
+
+def _pattern(asset: AssetSpec, text: str) -> Iterator[Problem]:
+    try:
+        pattern = parse_pattern(text)
+    except DeclarationError as exc:
+        yield _problem("bad_pattern", exc, asset.location)
+        return
+    dimensions = {asset.partitions.name} if asset.partitions else set()
+    foreign = sorted({p.name for p in pattern.placeholders} - dimensions)
+    for name in foreign:
+        has = f"partitions by {', '.join(dimensions)}" if dimensions else "no partitions"
+        yield Problem(
+            code="unknown_placeholder",
+            message=f"the pattern {text!r} names {name!r}, but {asset.key} has {has}",
+            remedy=f"Declare partitions=Daily({name!r}, start='2013-01-01'), or take {{{name}}} out of the pattern",
+            location=asset.location,
+        )
+    if not foreign:
+        try:
+            pattern.check(asset.partitions)
+        except DeclarationError as exc:
+            yield _problem("missing_placeholder", exc, asset.location)
+
+
+def _policies(project: _Project) -> Iterator[Problem]:
+    for asset in project.assets:
+        if asset.policy is not None and asset.policy.isolation >= 2:
+            yield Problem(
+                code="isolation_unavailable",
+                message=f"{asset.key} asks for isolation 2, but no worker pool offers isolation 2 yet",
+                remedy="Ask for isolation=1, or keep the data out of this project",
+                location=asset.location,
+            )
+
+
+def _names(project: _Project) -> Iterator[Problem]:
+    import difflib  # only here: a project without problems has no use for it
+
+    left = SUGGESTIONS
+    for workflow in project.workflows:
+        named = [("unknown_input", f"{workflow.key} consumes", i.asset) for i in workflow.inputs]
+        named += [("unknown_asset", f"the trigger of {workflow.key} watches", key) for key in workflow.trigger.assets]
+        for code, what, key in named:
+            if key in project.by_key:
+                continue
+            left -= 1
+            close = difflib.get_close_matches(key, project.by_key, n=1) if left >= 0 else []
+            yield Problem(
+                code=code,
+                message=f"{what} {key}, which nothing declares",
+                remedy=f"Did you mean {close[0]!r}?" if close else "Declare it by source() or @asset",
+                location=workflow.location,
+            )
+
+
+def _inputs(project: _Project) -> Iterator[Problem]:
+    for workflow in project.workflows:
+        for spec in workflow.inputs:
+            asset = project.by_key.get(spec.asset)
+            if asset is None:
+                continue
+            if why := _never_matches(spec, workflow.partitions, asset.partitions):
+                message, remedy = why
+                yield Problem(
+                    code="impossible_mapping",
+                    message=f"{workflow.key} can never match {spec.asset}: {message}",
+                    remedy=remedy,
+                    location=workflow.location,
+                )
+            if not is_readable(spec.type, asset.format):
+                yield Problem(
+                    code="unreadable_input",
+                    message=(
+                        f"the parameter {spec.parameter!r} of {workflow.key} wants {spec.type}, "
+                        f"but {spec.asset} is stored as {asset.format}"
+                    ),
+                    remedy=f"Annotate it with one of: {', '.join(READS[asset.format])}",
+                    location=workflow.location,
+                )
+
+
+def _never_matches(spec: InputSpec, consumer: Partitions | None, consumed: Partitions | None) -> tuple[str, str] | None:
+    match spec.mapping:
+        case Identity() if consumed is None:
+            return "Identity() asks for the same partition, but the input is in one piece", "Leave the mapping out"
+        case Identity() if consumer is None:
+            return "Identity() asks for the same partition, but the consumer is in one piece", "Write AllPartitions()"
+        case Identity() if consumer is not None and consumed is not None and not consumer.overlaps(consumed):
+            return f"{consumer} and {consumed} have no partition in common", "Let their days overlap"
+        case One() if consumed is not None:
+            return "One() asks for an input in one piece, but it is partitioned", "Write Identity() or AllPartitions()"
+        case AllPartitions() if consumed is None:
+            return "AllPartitions() asks for its partitions, but the input is in one piece", "Leave the mapping out"
+    return None
+
+
+def _triggers(project: _Project) -> Iterator[Problem]:
+    for workflow in project.workflows:
+        for key in set(workflow.trigger.assets) & set(workflow.produces):
+            yield Problem(
+                code="self_trigger",
+                message=f"the trigger of {workflow.key} watches {key}, which the workflow itself makes",
+                remedy="Watch what it consumes: on_update()",
+                location=workflow.location,
+            )
+
+
+def _cycles(project: _Project) -> Iterator[Problem]:
+    makers = {key: workflow for workflow in project.workflows for key in workflow.produces}
+    done: set[AssetKey] = set()
+    for start in makers:
+        # Depth first without recursion: a chain may be longer than Python's stack.
+        path: dict[AssetKey, Iterator[AssetKey]] = {}
+        turn: AssetKey | None = start if start not in done else None
+        while turn is not None:
+            path[turn] = iter([i.asset for i in makers[turn].inputs if i.asset in makers])
+            turn = None
+            while path and turn is None:
+                here = next(reversed(path))
+                for up in path[here]:
+                    if up in path:
+                        yield _cycle([*path][[*path].index(up) :], makers)
+                    elif up not in done:
+                        turn = up
+                        break
+                else:
+                    done.add(here)
+                    del path[here]
+
+
+def _cycle(upstream: list[AssetKey], makers: Dict[AssetKey, WorkflowSpec]) -> Problem:
+    ring = upstream[::-1]  # as the data flows
+    first = ring.index(min(ring))
+    ring = ring[first:] + ring[:first]
+    return Problem(
+        code="cycle",
+        message=f"these assets are made from themselves: {' -> '.join([*ring, ring[0]])}",
+        remedy="Take one of these inputs out",
+        location=makers[ring[0]].location,
+    )
+
+
+def _problem(code: str, error: DeclarationError, location: Location | None) -> Problem:
+    message, _, remedy = str(error).partition("; ")
+    return Problem(code=code, message=message, remedy=remedy[:1].upper() + remedy[1:], location=location)
+
+
+RULES: tuple[Callable[[_Project], Iterator[Problem]], ...] = (
+    _keys,
+    _producers,
+    _sources,
+    _policies,
+    _names,
+    _inputs,
+    _triggers,
+    _cycles,
+)

@@ -1,0 +1,224 @@
+"""How does one declare sources and assets in Python code?
+
+Declaring has no effect but its value: only inside ``collecting()`` is it also noted what was declared, in order.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Dict
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FunctionType
+from typing import Any, TypeVar
+
+from riparian.assets.arrival import FileDrop
+from riparian.assets.errors import DeclarationError, Location
+from riparian.assets.keys import AssetKey, key_of, parse_key
+from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, One, Partitions
+from riparian.assets.policy import Policy
+from riparian.assets.retry import Retry
+from riparian.assets.triggers import Manual, OnUpdate, Trigger, on_update
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
+"""The format that a file's suffix says; any other suffix says ``bytes``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """An asset that others produce. ``location`` is absolute."""
+
+    key: AssetKey
+    format: str
+    arrives: FileDrop | None
+    partitions: Partitions | None
+    policy: Policy | None
+    description: str
+    location: Location
+
+    @property
+    def __riparian__(self) -> Source:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One consumed asset, in ``inputs={"parameter": Input(asset, mapping=AllPartitions())}``.
+
+    ``asset`` is a key, a source or a function decorated with @asset; without ``mapping`` the default one holds.
+    """
+
+    asset: object
+    mapping: Mapping | None = None
+
+    def __post_init__(self) -> None:
+        _expect("mapping", self.mapping, (Identity, AllPartitions, One), "Identity(), AllPartitions() or One()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Declaration:
+    """What ``@asset`` says about ``function``. ``inputs`` holds the explicit ones only, by parameter."""
+
+    key: AssetKey
+    function: Callable[..., Any]
+    inputs: Dict[str, tuple[AssetKey, Mapping | None]]
+    partitions: Partitions | None
+    trigger: Trigger
+    policy: Policy | None
+    retry: Retry
+    timeout_seconds: float | None
+    description: str
+    location: Location
+
+
+Declared = Source | Declaration
+
+_collected: ContextVar[list[Declared] | None] = ContextVar("riparian_collected", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[list[Declared]]:
+    """Gives a list to which everything declared inside is added, in order."""
+    declared: list[Declared] = []
+    token = _collected.set(declared)
+    try:
+        yield declared
+    finally:
+        _collected.reset(token)
+
+
+def source(
+    key: str,
+    *,
+    arrives: FileDrop | None = None,
+    partitions: Partitions | None = None,
+    policy: Policy | None = None,
+    format: str | None = None,  # the word people expect here
+    description: str = "",
+) -> Source:
+    """Declares an asset that others produce: files that arrive, or updates reported from outside.
+
+    ``format`` (csv, parquet, json, bytes) is said by the files' suffix where it is not given.
+    Raises DeclarationError when a value can not be meant.
+    """
+    _expect("arrives", arrives, (FileDrop,), "FileDrop('drop/flights.csv')")
+    _expect_common(partitions, policy)
+    caller = sys._getframe(1)
+    declared = Source(
+        key=parse_key(key),
+        format=format or (_suffix_format(arrives.pattern) if arrives else "bytes"),
+        arrives=arrives,
+        partitions=partitions,
+        policy=policy,
+        description=description,
+        location=Location(caller.f_code.co_filename, caller.f_lineno),
+    )
+    _note(declared)
+    return declared
+
+
+def asset(
+    key: str,
+    *,
+    inputs: Dict[str, object] | None = None,
+    partitions: Partitions | None = None,
+    trigger: Trigger | None = None,
+    policy: Policy | None = None,
+    retry: Retry | None = None,
+    timeout: float | timedelta | None = None,
+    description: str | None = None,
+) -> Callable[[F], F]:
+    """Declares that the decorated function makes the asset ``key``, and returns the function unchanged.
+
+    Its parameters receive the assets that ``inputs`` names (a key, a source, a decorated function, or ``Input``), else
+    those whose last segment is the parameter's name; ``ctx`` receives the context. Without ``trigger`` it runs when a
+    consumed asset was updated. ``timeout`` is in seconds, or a timedelta.
+    Raises DeclarationError when a value can not be meant.
+    """
+    parsed = parse_key(key)
+    _expect_common(partitions, policy)
+    _expect("trigger", trigger, (OnUpdate, Manual), "on_update() or manual()")
+    _expect("retry", retry, (Retry,), "Retry(attempts=3)")
+    explicit = {parameter: _input(asset) for parameter, asset in (inputs or {}).items()}
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if seconds is not None and not seconds > 0:
+        raise DeclarationError(f"timeout={timeout!r} leaves no time to run; write seconds above 0")
+
+    def decorate(function: F) -> F:
+        plain = plain_function(function)
+        declared = Declaration(
+            key=parsed,
+            function=function,
+            inputs=explicit,
+            partitions=partitions,
+            trigger=trigger or on_update(),
+            policy=policy,
+            retry=retry or Retry(),
+            timeout_seconds=seconds,
+            description=_first_line(plain.__doc__) if description is None else description,
+            location=Location(plain.__code__.co_filename, plain.__code__.co_firstlineno),
+        )
+        function.__riparian__ = declared  # type: ignore[attr-defined]  # functions take any attribute
+        _note(declared)
+        return function
+
+    return decorate
+
+
+def declaration_of(value: object) -> Declared | None:
+    """Returns what ``value`` declares, or None. Runs no code of the value's own, whatever it is."""
+    if type(value) is Source:
+        return value
+    try:
+        declared = object.__getattribute__(value, "__dict__").get("__riparian__")
+    except AttributeError:
+        return None
+    return declared if type(declared) is Declaration else None
+
+
+def plain_function(function: Callable[..., Any]) -> FunctionType:
+    """Returns the ``def`` behind wrappers made by functools; raises DeclarationError when it can not make an asset."""
+    plain: Any = function
+    while hasattr(plain, "__wrapped__"):
+        plain = plain.__wrapped__
+    if not isinstance(plain, FunctionType):
+        raise DeclarationError(f"@asset stands above {function!r}, which is no function; write it above a def")
+    # Flags 0x20, 0x80, 0x200 of a code object: generator, coroutine, asynchronous generator.
+    if plain.__code__.co_flags & 0x2A0:
+        raise DeclarationError(
+            f"{plain.__qualname__} is a generator or asynchronous; write a plain def that returns the asset's value"
+        )
+    return plain
+
+
+def _input(asset: object) -> tuple[AssetKey, Mapping | None]:
+    return (key_of(asset.asset), asset.mapping) if isinstance(asset, Input) else (key_of(asset), None)
+
+
+def _note(declared: Declared) -> None:
+    if (collected := _collected.get()) is not None:
+        collected.append(declared)
+
+
+def _expect_common(partitions: object, policy: object) -> None:
+    _expect("partitions", partitions, (Daily,), "Daily('day', start='2013-01-01')")
+    _expect("policy", policy, (Policy,), "Policy(readers={'ops'})")
+
+
+def _expect(name: str, value: object, kinds: tuple[type, ...], example: str) -> None:
+    if value is not None and not isinstance(value, kinds):
+        raise DeclarationError(f"{name}={value!r} can not be used; write {name}={example}")
+
+
+def _suffix_format(pattern: str) -> str:
+    name = pattern.rpartition("/")[2]
+    return SUFFIXES.get("." + name.rpartition(".")[2].lower(), "bytes") if "." in name else "bytes"
+
+
+def _first_line(doc: str | None) -> str:
+    return doc.strip().partition("\n")[0].strip() if doc else ""

@@ -1,0 +1,48 @@
+"""What is a good asset key?"""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+from riparian.assets.errors import DeclarationError
+
+AssetKey = NewType("AssetKey", str)
+"""A dotted lower-case name such as ``air.flights``: safe in URLs, shells and selectors."""
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+MAX_LENGTH = 200
+
+
+def parse_key(text: str) -> AssetKey:
+    """Returns ``text`` as a key; raises DeclarationError when it is none."""
+    if not isinstance(text, str) or len(text) > MAX_LENGTH or not _KEY.fullmatch(text):
+        raise DeclarationError(
+            f"{text!r} is not an asset key; write dotted lower-case names of letters, digits and _ "
+            f"that start with a letter, such as 'air.flights' (at most {MAX_LENGTH} characters)"
+        )
+    return AssetKey(text)
+
+
+def namespace(key: AssetKey) -> str:
+    """All segments but the last: ``air`` for ``air.flights``, empty when there is one segment."""
+    return key.rpartition(".")[0]
+
+
+def last_segment(key: AssetKey) -> str:
+    """The name that a parameter binds to: ``flights`` for ``air.flights``."""
+    return key.rpartition(".")[2]
+
+
+def key_of(asset: object) -> AssetKey:
+    """Returns the key of a key text, a source or an @asset function; raises DeclarationError for anything else."""
+    if isinstance(asset, str):
+        return parse_key(asset)
+    # Both declarations hold themselves under this name, so that this file need not know them.
+    key = getattr(getattr(asset, "__riparian__", None), "key", None)
+    if key is None:
+        raise DeclarationError(
+            f"{getattr(asset, '__qualname__', repr(asset))} is no asset; "
+            "name a key such as 'air.flights', a source, or a function decorated with @asset"
+        )
+    return parse_key(key)

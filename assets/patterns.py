@@ -1,0 +1,268 @@
+"""Which partition does the name of an arriving file stand for?
+
+A pattern is a path with placeholders, ``drop/flights_{day:%Y-%m-%d}.csv``. ``{day}`` alone stands for ``YYYY-MM-DD``
+where ``day`` is the partitions' dimension, and elsewhere for any text without a slash; ``{{`` and ``}}`` are braces.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+from riparian.assets.errors import DeclarationError
+from riparian.assets.files import UNFINISHED_SUFFIXES
+from riparian.assets.partitions import WHOLE, Partitions
+
+ISO_DAY = "%Y-%m-%d"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""English in every locale: the same name must mean the same day on every machine."""
+
+DIRECTIVES = {
+    "%Y": "[0-9]{4}",
+    "%y": "[0-9]{2}",  # 1969 to 2068, as POSIX has it
+    "%m": "[0-9]{2}",
+    "%b": "[A-Za-z]{3}",
+    "%d": "[0-9]{2}",
+    "%j": "[0-9]{3}",
+}
+"""The strftime directives that name a day, with what they match."""
+
+_CUT = re.compile(r"(%.?)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class BadMatch:
+    """The name has the pattern's shape but stands for no partition; ``reason`` is for a person to read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placeholder:
+    """One ``{name}`` or ``{name:strftime}``; ``strftime`` is None when none was written."""
+
+    name: str
+    strftime: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A parsed pattern. ``folder`` is the part before the first placeholder's segment (``.``: the project's folder,
+    absolute when the pattern is), and every match is made on the path relative to it."""
+
+    text: str
+    folder: str
+    shape: re.Pattern[str]
+    parts: tuple[str | Placeholder, ...]
+
+    @property
+    def placeholders(self) -> tuple[Placeholder, ...]:
+        return tuple(p for p in self.parts if isinstance(p, Placeholder))
+
+    def check(self, partitions: Partitions | None) -> None:
+        """Raises DeclarationError when a name that fits does not say which of ``partitions`` it is."""
+        named = {p.name for p in self.placeholders}
+        if partitions is not None and partitions.name not in named:
+            raise DeclarationError(
+                f"the pattern {self.text!r} does not say which {partitions.name!r} a file is for; "
+                f"write {{{partitions.name}:{ISO_DAY}}} where the name has it"
+            )
+        for p in self.placeholders:
+            if p.strftime is not None and (partitions is None or p.name != partitions.name):
+                raise DeclarationError(
+                    f"the pattern {self.text!r} reads {p.name!r} as a day, but no partition is called so; "
+                    f"declare partitions=Daily({p.name!r}, start=…) or write {{{p.name}}}"
+                )
+
+    def match(self, relative_path: str, partitions: Partitions | None) -> str | BadMatch | None:
+        """Returns the partition key (``""`` without partitions), why there is none, or None for another shape."""
+        found = self.shape.fullmatch(relative_path)
+        if found is None:
+            return None
+        if partitions is None:
+            return WHOLE
+        # A name can fit in two ways when {day} is any text: the way that reads a day wins.
+        found = _shape(self.parts, partitions.name).fullmatch(relative_path) or found
+        written = {p.name: p for p in self.placeholders}.get(partitions.name)
+        if written is None:
+            return BadMatch(f"the pattern {self.text!r} names no {partitions.name!r}")
+        text = found[partitions.name]
+        day = _parse_day(text, written.strftime or ISO_DAY)
+        if day is None:
+            return BadMatch(f"{text!r} is not a {partitions.name} written {written.strftime or ISO_DAY}")
+        try:
+            return partitions.parse(day.isoformat())
+        except DeclarationError as exc:
+            return BadMatch(str(exc))
+
+    def format(self, partition: str, others: Mapping[str, str] | None = None) -> str:
+        """Returns the path, relative to ``folder``, that a file of this partition has.
+
+        ``others`` gives the text of placeholders that are not the partition's dimension.
+        """
+        others = others or {}
+        return "".join(
+            p if isinstance(p, str) else others[p.name] if p.name in others else _format_day(partition, p.strftime)
+            for p in self.parts
+        )
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Reads a pattern; raises DeclarationError that says what is wrong with it and what to write."""
+    parts = _parts(text)
+    _check_parts(text, parts)
+    whole = "".join(p if isinstance(p, str) else "\0" for p in parts)
+    folder = whole.split("\0", 1)[0].rpartition("/")
+    prefix = len(folder[0]) + len(folder[1])
+    first = parts[0] if parts and isinstance(parts[0], str) else ""
+    relative = tuple(p for p in (first[prefix:], *parts[bool(first) :]) if p != "")
+    _check_path(text, relative)
+    return Pattern(
+        text=text,
+        folder=posixpath.normpath(folder[0] or folder[1] or "."),
+        shape=_shape(relative, ""),
+        parts=relative,
+    )
+
+
+def placeholders(pattern: str) -> tuple[str, ...]:
+    """Returns the names between the braces, in order; raises DeclarationError like ``parse_pattern``."""
+    return tuple(p.name for p in parse_pattern(pattern).placeholders)
+
+
+def _parts(text: str) -> tuple[str | Placeholder, ...]:
+    """Cuts the pattern into literal texts and placeholders, no two literals side by side."""
+    parts: list[str | Placeholder] = []
+    try:
+        for literal, name, strftime, conversion in string.Formatter().parse(text):
+            if literal and parts and isinstance(parts[-1], str):
+                parts[-1] += literal  # an escaped brace ends a piece
+            elif literal:
+                parts.append(literal)
+            if name is None:
+                continue
+            if conversion is not None or not name.isidentifier():
+                raise ValueError(f"{{{name}}} is not a placeholder")
+            parts.append(Placeholder(name=name, strftime=strftime or None))
+    except (TypeError, ValueError) as exc:
+        raise DeclarationError(
+            f"the pattern {text!r} can not be read: {exc}; write placeholders as {{day}} or {{day:{ISO_DAY}}}, "
+            "and a brace that belongs to the name twice"
+        ) from exc
+    return tuple(parts)
+
+
+def _check_parts(text: str, parts: tuple[str | Placeholder, ...]) -> None:
+    seen: set[str] = set()
+    for before, part in zip(("", *parts), parts, strict=False):
+        if isinstance(part, str):
+            if "\0" in part or "*" in part or "?" in part:
+                raise DeclarationError(
+                    f"the pattern {text!r} holds a wildcard; write a placeholder for it, such as {{day:{ISO_DAY}}}"
+                )
+            continue
+        if part.name in seen:
+            raise DeclarationError(
+                f"the pattern {text!r} names {part.name!r} twice; name it once, such as {{day:%Y/%m/%d}} for folders"
+            )
+        seen.add(part.name)
+        if isinstance(before, Placeholder) and None in (before.strftime, part.strftime):
+            raise DeclarationError(
+                f"the pattern {text!r} does not say where {before.name!r} ends and {part.name!r} begins; "
+                "write some text between them"
+            )
+        if part.strftime is not None:
+            _check_strftime(text, part.strftime)
+
+
+def _check_strftime(text: str, strftime: str) -> None:
+    used = [d for d in _CUT.findall(strftime) if d != "%%"]
+    for directive in used:
+        if directive not in DIRECTIVES:
+            raise DeclarationError(
+                f"the pattern {text!r} uses {directive!r}, which names no part of a day; use {' '.join(DIRECTIVES)}"
+            )
+    if len(used) != len(set(used)):
+        raise DeclarationError(f"the pattern {text!r} says a part of the day twice in {strftime!r}; say it once")
+    have = set(used)
+    if not (have & {"%Y", "%y"} and ("%j" in have or ("%d" in have and have & {"%m", "%b"}))):
+        raise DeclarationError(
+            f"the pattern {text!r} does not name a whole day in {strftime!r}; "
+            f"write year, month and day, such as {ISO_DAY}"
+        )
+
+
+def _check_path(text: str, relative: tuple[str | Placeholder, ...]) -> None:
+    if text.startswith("~"):
+        raise DeclarationError(f"the pattern {text!r} begins with ~, which is not expanded; write the whole path")
+    segments = "".join(p if isinstance(p, str) else p.strftime or "x" for p in relative).split("/")
+    if not segments[-1]:
+        raise DeclarationError(f"the pattern {text!r} names no file; write a file's name after the last slash")
+    if "" in segments or "." in segments or ".." in segments:
+        raise DeclarationError(f"the pattern {text!r} has an empty, . or .. folder after a placeholder; leave it out")
+    if any(s.startswith(".") for s in segments) or segments[-1].endswith(UNFINISHED_SUFFIXES):
+        raise DeclarationError(
+            f"the pattern {text!r} names files that count as hidden or unfinished and never arrive; "
+            f"name them without a leading dot and without {' '.join(UNFINISHED_SUFFIXES)} at the end"
+        )
+
+
+@lru_cache(maxsize=1024)
+def _shape(parts: tuple[str | Placeholder, ...], dimension: str) -> re.Pattern[str]:
+    """The regex of a relative path, in which ``dimension`` is written as a day."""
+
+    def one(part: str | Placeholder) -> str:
+        if isinstance(part, str):
+            return re.escape(part)
+        strftime = part.strftime or (ISO_DAY if part.name == dimension else None)
+        return f"(?P<{part.name}>{'[^/]+' if strftime is None else _strftime_regex(strftime)})"
+
+    return re.compile("".join(one(p) for p in parts))
+
+
+def _strftime_regex(strftime: str, *, groups: bool = False) -> str:
+    def one(piece: str) -> str:
+        if piece == "%%":
+            return "%"
+        if piece in DIRECTIVES:
+            return f"(?P<{piece[1]}>{DIRECTIVES[piece]})" if groups else DIRECTIVES[piece]
+        return re.escape(piece)
+
+    return "".join(one(piece) for piece in _CUT.split(strftime))
+
+
+def _parse_day(text: str, strftime: str) -> date | None:
+    found = re.fullmatch(_strftime_regex(strftime, groups=True), text)
+    if found is None:
+        return None
+    have = found.groupdict()
+    try:
+        year = int(have["Y"]) if "Y" in have else (int(have["y"]) + 31) % 100 + 1969
+        if "d" in have and ("m" in have or "b" in have):
+            month = int(have["m"]) if "m" in have else MONTHS.index(have["b"]) + 1
+            day = date(year, month, int(have["d"]))
+        else:
+            day = date(year, 1, 1) + timedelta(days=int(have["j"]) - 1)
+    except (ValueError, OverflowError):
+        return None
+    # One day has one spelling: 2013-366, or a weekday of two years that contradict each other, is none.
+    return day if _format_day(day.isoformat(), strftime) == text else None
+
+
+def _format_day(partition: str, strftime: str | None) -> str:
+    day = date.fromisoformat(partition)
+    values = {
+        "%Y": f"{day.year:04}",
+        "%y": f"{day.year % 100:02}",
+        "%m": f"{day.month:02}",
+        "%b": MONTHS[day.month - 1],
+        "%d": f"{day.day:02}",
+        "%j": f"{(day - date(day.year, 1, 1)).days + 1:03}",
+        "%%": "%",
+    }
+    return "".join(values.get(piece, piece) for piece in _CUT.split(strftime or ISO_DAY))

@@ -1,0 +1,1 @@
+"""How fast and how small is Riparian? Measured on a real server and a real worker, on this machine's loopback."""

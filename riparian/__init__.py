@@ -1,0 +1,63 @@
+"""Riparian: a data-aware scheduler in which the right to read a dataset flows downstream with the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from riparian.assets import (
+    ALL,
+    AllPartitions,
+    Daily,
+    DeclarationError,
+    FileDrop,
+    Identity,
+    Input,
+    One,
+    Policy,
+    Retry,
+    RiparianError,
+    Source,
+    asset,
+    manual,
+    on_update,
+    source,
+)
+
+if TYPE_CHECKING:
+    from riparian.assets.context import Context
+
+    __version__: str
+
+__all__ = [
+    "ALL",
+    "AllPartitions",
+    "Context",
+    "Daily",
+    "DeclarationError",
+    "FileDrop",
+    "Identity",
+    "Input",
+    "One",
+    "Policy",
+    "Retry",
+    "RiparianError",
+    "Source",
+    "__version__",
+    "asset",
+    "manual",
+    "on_update",
+    "source",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Looked up when asked for: logging, random and importlib.metadata would double the time of `import riparian`.
+    if name == "Context":
+        from riparian.assets.context import Context
+
+        return Context
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("riparian")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,196 @@
+"""How does an attempt end? Takes a worker's report, and if the attempt is still the worker's own, makes it true.
+
+All in the caller's one transaction: the epoch is checked, versions and lineage are written, the heads of the run move
+together, and whoever looks at them is marked. What fails here leaves nothing behind but garbage in a directory that
+nobody refers to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from riparian.scheduler.core.facts import Cause, Level, Pin, StepSpec
+from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.protocol import Report, Result, Written, decode, encode
+from riparian.scheduler.core.retries import delay_after, may_repeat_lost
+from riparian.storage.metadata import files, origins, runs, staleness, timers, versions
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.planning import consumed_json
+from riparian.storage.objects import layout
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One report with what was found wrong with its objects before the transaction; empty: they lie as reported."""
+
+    report: Report
+    fault: str = ""
+
+
+def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
+    """Records how the attempt ended. 409 when it is not this session's attempt any more; then nothing happened."""
+    report = accepted.report
+    step = runs.step_row(tx, report.step)
+    if step is None or (step.state, step.epoch, step.session) != ("leased", report.epoch, session):
+        now = "unknown" if step is None else f"{step.state} at epoch {step.epoch}"
+        return _result(report, 409, f"fenced: epoch {report.epoch} of this step is over, it is {now}")
+    run = runs.by_id(tx, [step.run])[step.run]
+    match report.outcome:
+        case "succeeded":
+            fault = accepted.fault or _fault(tx, run, step, report)
+            if fault:
+                _fail(tx, run, step, "failed", fault, retryable=True)
+                return _result(report, 422, fault)
+            _succeed(tx, graph, run, step, report.outputs)
+        case "failed" | "timed_out":
+            error = report.error or "the worker gave no reason"
+            _fail(tx, run, step, report.outcome, error, retryable=report.retryable)
+        case "released":
+            runs.end_attempt(tx, step.id, step.epoch, "released", None)
+            runs.set_step(tx, step.id, state="ready", session=None, epoch=step.epoch + 1, attempts=step.attempts - 1)
+        case "lost":
+            lose(tx, step, report.error or "its process died")
+        case other:
+            fault = (
+                f"unknown outcome {other!r}; this control plane knows succeeded, failed, timed_out, released and lost"
+            )
+            _fail(tx, run, step, "failed", fault, retryable=False)
+            return _result(report, 422, fault)
+    return _result(report, 200)
+
+
+def lose(tx: Tx, step: Row[Any], why: str) -> None:
+    """Revokes the lease of a step whose worker or process is gone, and lets another try it at once."""
+    runs.end_attempt(tx, step.id, step.epoch, "lost", why)
+    losses = step.losses + 1
+    if may_repeat_lost(losses):
+        runs.set_step(tx, step.id, state="ready", session=None, epoch=step.epoch + 1, losses=losses, ready_at=tx.now)
+        return
+    runs.set_step(tx, step.id, state="failed", session=None, epoch=step.epoch + 1, losses=losses)
+    run = runs.by_id(tx, [step.run])[step.run]
+    _end_failed(tx, run, f"{step.task}: lost {losses} times, the last time because {why}")
+
+
+def _result(report: Report, status: int, reason: str = "") -> Result:
+    return Result(step=report.step, epoch=report.epoch, status=status, reason=reason)
+
+
+def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
+    """Returns why a success can not be taken as it was reported, or nothing."""
+    spec = decode(step.spec, StepSpec)
+    if report.bundle != run.bundle:
+        return f"this run executes bundle {run.bundle}, the attempt ran {report.bundle}; it was not committed"
+    if [w.asset for w in report.outputs] != list(spec.outputs):
+        return f"the step makes {list(spec.outputs)}, the attempt reported {[w.asset for w in report.outputs]}"
+    attempt = runs.attempt_row(tx, step.id, step.epoch)
+    assert attempt is not None  # noqa: S101 - written with the lease
+    for number, written in enumerate(report.outputs):
+        own = output_directory(attempt.nonce, number) + "/"
+        for stored in written.objects:
+            if not stored.name.startswith(own):
+                return f"the object {stored.name} does not lie in the attempt's own directory {own}"
+    return ""
+
+
+def output_directory(nonce: str, number: int) -> str:
+    """Returns where an attempt writes its n-th output."""
+    return f"{layout.attempt_directory(nonce)}/{number}"
+
+
+def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], outputs: tuple[Written, ...]) -> None:
+    pins = decode(run.pins, list[Pin])
+    cause = Cause.from_json(run.cause)
+    for written in outputs:
+        version = tx.new_id()
+        values = {
+            "id": version,
+            "asset": written.asset,
+            "partition": run.partition,
+            "run": run.id,
+            "step": step.id,
+            "epoch": step.epoch,
+            "bundle": run.bundle,
+            "format": written.format,
+            "digest": written.digest,
+            "origins": origins.union(tx, [run.origins], [written.asset]),
+            "rows": written.rows,
+            "bytes": written.bytes,
+            "objects": encode(written.objects).decode(),
+            "content": written.content,
+            "schema": written.schema,
+            "committed_at": tx.now,
+            "state": "staged",
+            "file": cause.body["path"] if cause.kind == "file" else None,
+        }
+        inputs = [
+            {
+                "version": version,
+                "parameter": p.parameter,
+                "asset": p.asset,
+                "lo": p.lo,
+                "hi": p.hi,
+                "as_of": p.as_of,
+                "input_version": p.version,
+            }
+            for p in pins
+            if p.parameter
+        ]
+        versions.add(tx, values, inputs)
+    runs.end_attempt(tx, step.id, step.epoch, "succeeded", None)
+    runs.set_step(tx, step.id, state="succeeded", session=None)
+    if runs.all_done(tx, run.id):
+        _complete(tx, graph, run, pins, cause)
+
+
+def _complete(tx: Tx, graph: Graph, run: Row[Any], pins: list[Pin], cause: Cause) -> None:
+    """Publishes what the run made, and wakes who looks at it or waited for it."""
+    if run.kind == "ingest":
+        # Files are seen in an order; the later one wins, however long its copy took.
+        moved = versions.publish(tx, run.id, {"": cause.body["seq"]})
+        taken = versions.of_run(tx, run.id)
+        files.end(tx, run.id, "committed", version=taken)
+        staleness.mark_one(tx, run.workflow, run.partition)
+    else:
+        moved = versions.publish(tx, run.id, {p.asset: p.seq for p in pins})
+        consumed = [(p.asset, Level(p.seq, p.digest, p.origins)) for p in pins]
+        staleness.consume(
+            tx,
+            {
+                "workflow": run.workflow,
+                "partition": run.partition,
+                "run": run.id,
+                "fingerprint": run.fingerprint,
+                "params": run.params,
+                "as_of": run.as_of,
+                "inputs": consumed_json(consumed),
+            },
+        )
+    runs.end(tx, run.id, "succeeded")
+    staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
+    staleness.release(tx, run.workflow, run.partition)
+
+
+def _fail(tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool) -> None:
+    runs.end_attempt(tx, step.id, step.epoch, outcome, error)
+    failures = step.failures + 1
+    delay = delay_after(decode(step.spec, StepSpec).retry, failures, retryable=retryable)
+    if delay is not None:
+        ready_at = tx.now + int(delay * 1_000_000)
+        runs.set_step(tx, step.id, state="ready", session=None, failures=failures, ready_at=ready_at)
+        timers.put(tx, "step", step.id, ready_at)
+        return
+    runs.set_step(tx, step.id, state="failed", session=None, failures=failures)
+    _end_failed(tx, run, f"{step.task}: {error}")
+
+
+def _end_failed(tx: Tx, run: Row[Any], error: str) -> None:
+    runs.end(tx, run.id, "failed", error)
+    if run.kind == "ingest":
+        files.end(tx, run.id, "quarantined", reason=error)
+        staleness.mark_one(tx, run.workflow, run.partition)
+    else:
+        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of)
+    staleness.release(tx, run.workflow, run.partition)

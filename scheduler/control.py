@@ -1,0 +1,152 @@
+"""What is a running control plane made of? Wires the rooms together and runs the two loops that time needs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from riparian.scheduler import ingest, sessions
+from riparian.scheduler.alarm import Alarm
+from riparian.scheduler.bells import Bells
+from riparian.scheduler.wake import POOL, plan_and_wake
+from riparian.storage.access import Access
+from riparian.storage.metadata import files, timers
+from riparian.storage.metadata import sessions as session_rows
+from riparian.storage.metadata.database import Database, Tx
+from riparian.storage.metadata.definitions import GraphCache
+from riparian.storage.objects import Objects
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """``root`` is the project's folder, ``state`` where the control plane keeps its own files. A worker that is silent
+    for ``lease_seconds`` has lost its leases; without ``sensors`` no folder is watched."""
+
+    root: Path
+    state: Path
+    database_url: str
+    storage_url: str
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
+    lease_seconds: float = 15.0
+    heartbeat_seconds: float = 3.0
+    sensors: bool = True
+
+
+class ControlPlane:
+    """One project's control plane. Doors call use cases with it; it decides nothing itself."""
+
+    def __init__(self, settings: ControlSettings) -> None:
+        self.settings = settings
+        self.db = Database(settings.database_url)
+        self.objects = Objects(settings.storage_url, **settings.storage_options)
+        self.graphs = GraphCache()
+        self.key = _instance_key(settings.state / "key")
+        self.access = Access(self.db, self.objects, self.graphs, key=self.key)
+        self.bells = Bells()
+        self.opened: dict[str, tuple[str, str]] = {}  # session → (hash of its secret, pool)
+        self._alarm = Alarm(self.bells.ring_daemon)
+        self._sensor: Any = None
+        self._watched: object = None
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._plan_loop, name="planner", daemon=True),
+            threading.Thread(target=self._expiry_loop, name="expiry", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Takes up where the last process ended. Workers that are still there keep their leases."""
+        until = int(self.settings.lease_seconds * 1_000_000)
+        self.db.write(lambda tx: session_rows.renew_all(tx, tx.now + until))
+        self._alarm.start()
+        for thread in self._threads:
+            thread.start()
+        self.bells.ring_daemon()
+        self.watch()
+
+    def stop(self) -> None:
+        """Ends the loops and closes the metadata; a second call does nothing."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self.bells.ring_daemon()
+        with self._lock:
+            if self._sensor is not None:
+                self._sensor.stop()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self._alarm.stop()
+        self.db.close()
+
+    def watch(self) -> None:
+        """Watches the folders of the sources that are declared now."""
+        if not self.settings.sensors:
+            return
+        from riparian.scheduler.sensors.claims import watch_of
+        from riparian.scheduler.sensors.filedrop import FileDropSensor
+
+        graph = self.db.read(self.graphs.at)
+        watches = [watch_of(a, self.settings.root) for a in graph.assets.values() if a.arrives is not None]
+        with self._lock:
+            if watches == self._watched or self._stopping.is_set():
+                return
+            if self._sensor is not None:
+                self._sensor.stop()
+            self._watched = watches
+            self.db.write(files.forget_all_settling)
+            self._sensor = FileDropSensor(
+                watches, lambda seen: ingest.observe(self, seen), known=lambda: self.db.read(files.known)
+            )
+            self._sensor.start()
+
+    def problems(self) -> tuple[str, ...]:
+        """Returns what can not be seen now, such as a folder that is missing."""
+        with self._lock:
+            return () if self._sensor is None else tuple(self._sensor.problems())
+
+    def _plan_loop(self) -> None:
+        while not self._stopping.is_set():
+            self.bells.daemon.wait()
+            self.bells.daemon.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                self._alarm.set(self.db.write(self._plan))
+            except Exception:
+                log.exception("planning failed; it is tried again in a second")
+                self._stopping.wait(1.0)
+                self.bells.ring_daemon()
+
+    def _plan(self, tx: Tx) -> int | None:
+        """Plans what is dirty and rings for what is due; returns when the next timer is."""
+        if timers.take_due(tx):
+            tx.after_commit.append(lambda: self.bells.ring(POOL))
+        plan_and_wake(tx, self)
+        return timers.earliest(tx)
+
+    def _expiry_loop(self) -> None:
+        while not self._stopping.wait(min(1.0, self.settings.lease_seconds / 4)):
+            try:
+                sessions.expire(self)
+            except Exception:
+                log.exception("looking for silent workers failed; it is tried again")
+
+
+def _instance_key(path: Path) -> bytes:
+    """Returns the secret that leases are derived from, made once; only this user can read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
+            new.write(secrets.token_bytes(32))
+    except FileExistsError:
+        pass
+    return path.read_bytes()

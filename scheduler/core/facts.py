@@ -1,0 +1,171 @@
+"""What does the planner look at, and what does it answer? Plain values; somebody else loads and writes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import Retry, WorkflowSpec
+from riparian.scheduler.core.graph import Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How an asset partition (or a set of them) stands: the seq of its last move, its content and its origins."""
+
+    seq: int
+    digest: str
+    origins: tuple[str, ...]
+    version: str | None = None
+
+    def differs(self, other: Level) -> bool:
+        """Whether a consumer of ``other`` would get something else now."""
+        return (self.digest, self.origins) != (other.digest, other.origins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a run exists. ``kind`` is update (``body``: asset → seq), request (id, by), fingerprint or file."""
+
+    kind: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps({"kind": self.kind, **self.body}, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Cause:
+        body = json.loads(text)
+        return cls(kind=body.pop("kind"), body=body)
+
+    @property
+    def words(self) -> str:
+        match self.kind:
+            case "update":
+                return f"{_listed(sorted(self.body['seqs']))} was updated"
+            case "request":
+                return f"{self.body['by']} asked for it"
+            case "fingerprint":
+                return "its code changed and a rebuild was asked for"
+            case "file":
+                return f"the file {self.body['path']} arrived"
+            case other:
+                return other
+
+
+def trigger_key(workflow: str, partition: str, cause: Cause) -> str:
+    """Returns the key that makes a run unique for its cause."""
+    return hashlib.sha256("\n".join((workflow, partition, cause.to_json())).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFacts:
+    """One input of one workflow partition: how it stands, and how it stood when it was last consumed."""
+
+    edge: Edge
+    now: Level | None
+    then: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A workflow partition whose unfinished or failed run may still change an input."""
+
+    workflow: str
+    partition: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """The run of this workflow partition that is not at its end."""
+
+    run: str
+    trigger_key: str
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history;
+    ``consumed_fingerprint`` is None when no run ever succeeded; ``attempted`` is the seq at which a failed run's
+    inputs were pinned, None when the last run succeeded."""
+
+    workflow: WorkflowSpec
+    partition: str
+    inputs: tuple[InputFacts, ...]
+    baseline: int
+    consumed_fingerprint: str | None = None
+    consumed_inputs: frozenset[AssetKey] = frozenset()
+    attempted: int | None = None
+    unfinished: Unfinished | None = None
+    blocker: Blocker | None = None
+    ask: Cause | None = None
+
+
+class Action(Enum):
+    """RUN plans a run; ADVANCE notes the news as consumed without one; HOLD waits for a blocker; NONE does nothing."""
+
+    RUN = "run"
+    ADVANCE = "advance"
+    HOLD = "hold"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer, with its reason as a stable ``code`` and in ``words``."""
+
+    action: Action
+    code: str
+    words: str
+    cause: Cause | None = None
+    blocker: Blocker | None = None
+    supersedes: str | None = None
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One input of a run, fixed when it was planned: the heads of ``asset`` in ``lo..hi`` as of a change_seq.
+
+    ``version`` is set where that is one version; ``digest`` is of the content (of all of it, for a set).
+    ``parameter`` is empty for an asset that only the trigger names: waited for, not granted.
+    """
+
+    parameter: str
+    asset: str
+    type: str
+    many: bool
+    lo: str
+    hi: str
+    as_of: int
+    seq: int
+    digest: str
+    origins: tuple[str, ...]
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """What a step runs, fixed when its run is planned. ``pool`` may take it."""
+
+    task: str
+    module: str | None = None
+    qualname: str | None = None
+    context: str | None = None
+    returns: str = ""
+    outputs: tuple[str, ...] = ()
+    path: str | None = None  # of an ingest step: the file
+    fingerprint: str | None = None
+    format: str | None = None
+    retry: Retry = field(default_factory=Retry)
+    timeout_seconds: float | None = None
+    pool: str = "default"

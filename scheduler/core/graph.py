@@ -1,0 +1,122 @@
+"""Who makes what, and who needs it? The declared graph, made once from the manifests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
+from riparian.assets.partitions import EVERYTHING, WHOLE, AllPartitions, Identity, Interval
+from riparian.assets.triggers import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """``workflow`` reads ``asset``, or only names it in its trigger (then ``input`` is None)."""
+
+    workflow: WorkflowSpec
+    asset: AssetKey
+    input: InputSpec | None
+
+    @property
+    def wakes(self) -> bool:
+        """Whether an update of the asset can make the workflow run by itself."""
+        return self.workflow.trigger.watches(self.asset)
+
+    def up(self, partition: str) -> Interval:
+        """The partitions of the asset that the workflow's ``partition`` looks at."""
+        return self.input.mapping.up(partition) if self.input else EVERYTHING
+
+    def down(self, partition: str) -> Interval:
+        """The workflow's partitions that look at this partition of the asset."""
+        if self.workflow.partitions is None:
+            return Interval(WHOLE, WHOLE)
+        if self.input is None:
+            return EVERYTHING
+        return self.input.mapping.down(partition)
+
+
+class Graph:
+    """The current declarations of all projects. It never changes; an apply makes a new one."""
+
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        manifests = tuple(manifests)
+        self.assets: Mapping[AssetKey, AssetSpec] = {a.key: a for m in manifests for a in m.assets}
+        self.workflows: Mapping[str, WorkflowSpec] = {w.key: w for m in manifests for w in m.workflows}
+        self.bundles: Mapping[str, str] = {w.key: m.bundle for m in manifests for w in m.workflows}
+        self._producers = {a: w for w in self.workflows.values() for a in w.produces}
+        edges: dict[AssetKey, list[Edge]] = defaultdict(list)
+        self._inputs: dict[str, tuple[Edge, ...]] = {}
+        for w in self.workflows.values():
+            own = [Edge(workflow=w, asset=i.asset, input=i) for i in w.inputs]
+            named = [Edge(workflow=w, asset=a, input=None) for a in trigger_only(w.trigger, w.inputs)]
+            self._inputs[w.key] = (*own, *named)
+            for edge in (*own, *named):
+                edges[edge.asset].append(edge)
+        self._edges = {asset: tuple(found) for asset, found in edges.items()}
+
+    def producer(self, asset: AssetKey) -> WorkflowSpec | None:
+        """Returns the workflow that makes ``asset``; None for a source."""
+        return self._producers.get(asset)
+
+    def edges(self, asset: AssetKey) -> tuple[Edge, ...]:
+        """Returns who reads ``asset`` or waits for it."""
+        return self._edges.get(asset, ())
+
+    def inputs(self, workflow: str) -> tuple[Edge, ...]:
+        """Returns what ``workflow`` reads or waits for."""
+        return self._inputs.get(workflow, ())
+
+    def consumers(self, asset: AssetKey) -> tuple[tuple[WorkflowSpec, InputSpec], ...]:
+        """Returns who reads ``asset``, through which input."""
+        return tuple((e.workflow, e.input) for e in self.edges(asset) if e.input is not None)
+
+    def makes(self, workflow: str) -> tuple[AssetKey, ...]:
+        """Returns what a run of ``workflow`` makes; an ingest run makes the source of that key."""
+        spec = self.workflows.get(workflow)
+        if spec is not None:
+            return spec.produces
+        return (AssetKey(workflow),) if AssetKey(workflow) in self.assets else ()
+
+    def maker(self, asset: AssetKey) -> str:
+        """Returns the key of the workflow that makes ``asset``; a source's ingest workflow has the source's key."""
+        spec = self.producer(asset)
+        return spec.key if spec else asset
+
+    @cached_property
+    def depth(self) -> Mapping[str, int]:
+        """How many steps each workflow lies below the sources: an order in which all makers come before their users."""
+        depth: dict[str, int] = {}
+        pending = list(self.workflows)
+        while pending:
+            key = pending[-1]
+            if key in depth:
+                pending.pop()
+                continue
+            makers = [w.key for e in self.inputs(key) if (w := self.producer(e.asset)) is not None and w.key != key]
+            missing = [m for m in makers if m not in depth]
+            if missing:
+                pending.extend(missing)
+            else:
+                depth[key] = 1 + max((depth[m] for m in makers), default=0)
+                pending.pop()
+        return depth
+
+
+def trigger_only(trigger: Trigger, inputs: Iterable[InputSpec]) -> tuple[AssetKey, ...]:
+    """Returns the assets that the trigger names and that are not consumed."""
+    consumed = {i.asset for i in inputs}
+    return tuple(a for a in trigger.assets if a not in consumed)
+
+
+def identity_inputs(graph: Graph, workflow: str) -> tuple[Edge, ...]:
+    """Returns the inputs that share the workflow's partitions."""
+    return tuple(e for e in graph.inputs(workflow) if e.input is not None and isinstance(e.input.mapping, Identity))
+
+
+def is_set(edge: Edge) -> bool:
+    """Whether the workflow looks at the asset's partitions all together."""
+    return edge.input is None or isinstance(edge.input.mapping, AllPartitions)

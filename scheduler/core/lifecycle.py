@@ -1,0 +1,48 @@
+"""Through which states do runs, steps and files go? Tables; what is not in them can not happen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+STEP: Mapping[str, frozenset[str]] = {
+    "blocked": frozenset({"ready", "skipped", "cancelled"}),
+    "ready": frozenset({"leased", "cancelled"}),
+    "leased": frozenset({"succeeded", "failed", "ready", "paused", "cancelled"}),
+    "paused": frozenset({"ready", "cancelled"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+    "skipped": frozenset(),
+    "cancelled": frozenset(),
+}
+"""State → the states that may follow. The epoch rises on every grant and on every revoke."""
+
+RUN: Mapping[str, frozenset[str]] = {
+    "queued": frozenset({"running", "superseded", "cancelled"}),
+    "running": frozenset({"succeeded", "failed", "cancelled"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+    "superseded": frozenset(),
+    "cancelled": frozenset(),
+}
+
+FILE: Mapping[str, frozenset[str]] = {
+    "settling": frozenset({"ready", "superseded", "vanished"}),
+    "ready": frozenset({"ingesting", "superseded", "vanished"}),
+    "ingesting": frozenset({"committed", "quarantined", "superseded"}),
+    "committed": frozenset(),
+    "quarantined": frozenset({"superseded"}),
+    "unmatched": frozenset({"vanished"}),
+    "superseded": frozenset(),
+    # A file that came back unchanged is the same delivery.
+    "vanished": frozenset({"settling", "ready", "unmatched"}),
+}
+
+UNFINISHED = ("queued", "running")
+
+LOST_ATTEMPTS = 5
+"""How often a step may lose its worker before it counts as failed: a step that kills its worker must stop somewhere."""
+
+
+def may_follow(table: Mapping[str, frozenset[str]], before: str, after: str) -> bool:
+    """Whether ``after`` may follow ``before``; KeyError for a state that is not in the table."""
+    return after in table[before]

@@ -1,0 +1,189 @@
+"""Who works on what? Takes reports, plans what they made stale, and grants what is ready, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row
+
+from riparian.assets.errors import RiparianError, Unauthenticated
+from riparian.scheduler.commit import Accepted, accept, output_directory
+from riparian.scheduler.core.facts import Pin, StepSpec
+from riparian.scheduler.core.protocol import (
+    Answer,
+    Entry,
+    Exchange,
+    Ingest,
+    Input,
+    Lease,
+    Output,
+    Piece,
+    Report,
+    Result,
+    StoredObject,
+    decode,
+    encode,
+)
+from riparian.scheduler.tick import tick_safely
+from riparian.storage.metadata import runs, sessions, timers, versions
+from riparian.storage.metadata.database import Tx
+
+if TYPE_CHECKING:
+    from riparian.scheduler.control import ControlPlane
+
+MAX_GRANT = 64
+"""Leases in one answer: what one worker is given no other can start."""
+
+
+def verify(plane: ControlPlane, reports: Sequence[Report]) -> list[Accepted]:
+    """Looks whether the reported objects lie in the store as reported. Before the transaction: it reads the store."""
+    return [Accepted(r, _fault(plane, r)) for r in reports]
+
+
+def _fault(plane: ControlPlane, report: Report) -> str:
+    try:
+        for written in report.outputs:
+            for stored in written.objects:
+                plane.objects.verify(stored)
+    except (RiparianError, OSError) as exc:
+        return str(exc)
+    return ""
+
+
+def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[Accepted]) -> Answer:
+    """Takes the reports and grants up to ``want`` leases. A repeated request gets the answer it got before."""
+    session = sessions.live(tx, message.session)
+    if session is None:
+        raise Unauthenticated("this session is over; open a new one")
+    if (before := sessions.answered(tx, message.session, message.request)) is not None:
+        return _with_secrets(plane, decode(before, Answer))
+    graph = plane.graphs.at(tx)
+    results = tuple(_accept(tx, plane, message.session, a) for a in accepted)
+    if results and tick_safely(tx, graph).more:
+        tx.after_commit.append(plane.bells.ring_daemon)
+    leases = grant(tx, plane, session, min(message.want, MAX_GRANT)) if message.want > 0 else ()
+    answer = Answer(results=results, leases=leases)
+    if results or leases:
+        sessions.keep_answer(tx, message.session, message.request, encode(_without_secrets(answer)))
+    if results:
+        if runs.is_ready(tx, session.pool):
+            tx.after_commit.append(lambda: plane.bells.ring(session.pool))
+        if timers.earliest(tx) is not None:
+            tx.after_commit.append(plane.bells.ring_daemon)
+    return answer
+
+
+def _accept(tx: Tx, plane: ControlPlane, session: str, accepted: Accepted) -> Result:
+    report = accepted.report
+    if not hmac.compare_digest(report.secret, lease_secret(plane.key, report.step, report.epoch)):
+        return Result(step=report.step, epoch=report.epoch, status=409, reason="fenced: this is not the lease's secret")
+    return accept(tx, plane.graphs.at(tx), session, accepted)
+
+
+def grant(tx: Tx, plane: ControlPlane, session: Row[Any], want: int) -> tuple[Lease, ...]:
+    """Leases ready steps to the session: pinned inputs, an own directory for each attempt, and a secret."""
+    steps = runs.lease(tx, session.id, session.pool, want)
+    if not steps:
+        return ()
+    of = runs.by_id(tx, [s.run for s in steps])
+    runs.start(tx, of)
+    pins = {run.id: decode(run.pins, list[Pin]) for run in of.values()}
+    singles = versions.by_id(tx, [p.version for ps in pins.values() for p in ps if p.version and p.parameter])
+    attempts, leases = [], []
+    sets: dict[Pin, tuple[Piece, ...]] = {}
+    for step in steps:
+        nonce = secrets.token_hex(16)
+        attempts.append(
+            {
+                "step": step.id,
+                "epoch": step.epoch,
+                "number": step.attempts,
+                "session": session.id,
+                "nonce": nonce,
+                "leased_at": tx.now,
+            }
+        )
+        inputs = tuple(_input(tx, p, singles, sets) for p in pins[step.run] if p.parameter)
+        leases.append(_lease(plane, step, of[step.run], nonce, inputs))
+    runs.add_attempts(tx, attempts)
+    return tuple(leases)
+
+
+def _input(tx: Tx, pin: Pin, singles: dict[str, Row[Any]], sets: dict[Pin, tuple[Piece, ...]]) -> Input:
+    if pin.version is not None:
+        pieces: tuple[Piece, ...] = (_piece(singles[pin.version]),)
+    else:
+        # Many runs of one plan pin the same set.
+        if pin not in sets:
+            sets[pin] = tuple(_piece(v) for v in versions.as_of(tx, pin.asset, pin.lo, pin.hi, pin.as_of))
+        pieces = sets[pin]
+    return Input(parameter=pin.parameter, asset=pin.asset, type=pin.type, many=pin.many, pieces=pieces)
+
+
+def _piece(version: Row[Any]) -> Piece:
+    return Piece(
+        partition=version.partition,
+        version=version.id,
+        format=version.format,
+        digest=version.digest,
+        objects=decode(version.objects, tuple[StoredObject, ...]),
+        content=version.content,
+    )
+
+
+def _lease(plane: ControlPlane, step: Row[Any], run: Row[Any], nonce: str, inputs: tuple[Input, ...]) -> Lease:
+    spec = decode(step.spec, StepSpec)
+    entry = ingest = None
+    if spec.path is not None:
+        path = str(Path(plane.settings.root, spec.path))
+        ingest = Ingest(path=path, fingerprint=spec.fingerprint or "", format=spec.format or "bytes")
+    else:
+        entry = Entry(
+            bundle=run.bundle,
+            module=spec.module or "",
+            qualname=spec.qualname or "",
+            context=spec.context,
+            returns=spec.returns,
+        )
+    outputs = tuple(
+        Output(asset=a, partition=run.partition, directory=output_directory(nonce, n))
+        for n, a in enumerate(spec.outputs)
+    )
+    return Lease(
+        step=step.id,
+        run=run.id,
+        workflow=run.workflow,
+        task=step.task,
+        epoch=step.epoch,
+        attempt=step.attempts,
+        secret=lease_secret(plane.key, step.id, step.epoch),
+        partition=run.partition,
+        seed=run.seed,
+        inputs=inputs,
+        outputs=outputs,
+        params=json.loads(run.params),
+        entry=entry,
+        ingest=ingest,
+        timeout_seconds=spec.timeout_seconds,
+    )
+
+
+def lease_secret(key: bytes, step: str, epoch: int) -> str:
+    """Returns the secret of one lease. Derived, so that it is stored nowhere and can be given again."""
+    return hmac.new(key, f"lease\n{step}\n{epoch}".encode(), hashlib.sha256).hexdigest()
+
+
+def _without_secrets(answer: Answer) -> Answer:
+    return replace(answer, leases=tuple(replace(lease, secret="") for lease in answer.leases))
+
+
+def _with_secrets(plane: ControlPlane, answer: Answer) -> Answer:
+    leases = tuple(replace(x, secret=lease_secret(plane.key, x.step, x.epoch)) for x in answer.leases)
+    return replace(answer, leases=leases)

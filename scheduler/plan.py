@@ -1,0 +1,156 @@
+"""How does a decision become a run? The rows of runs and their steps, with inputs pinned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from riparian.assets.manifest import Retry
+from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, Pin, StepSpec, trigger_key
+from riparian.scheduler.core.graph import Edge, Graph, is_set
+from riparian.scheduler.core.protocol import encode
+from riparian.scheduler.core.seeds import seed
+from riparian.storage.metadata import counters, files, origins, runs
+from riparian.storage.metadata.database import Tx
+
+
+class Plan:
+    """Collects the rows of new runs, so that many are written with few statements."""
+
+    def __init__(self, tx: Tx, graph: Graph) -> None:
+        self._tx = tx
+        self._graph = graph
+        self.as_of = counters.value(tx, "change_seq")
+        self._definition = counters.value(tx, "definitions")
+        self._origins: dict[tuple[frozenset[str], frozenset[str]], str] = {}
+        self.runs: list[dict[str, Any]] = []
+        self._steps: list[dict[str, Any]] = []
+        self._superseded: list[tuple[str, str]] = []
+
+    def add(self, facts: Facts, decision: Decision) -> None:
+        """Plans the run with its inputs pinned as they stand in this transaction."""
+        assert decision.cause is not None  # noqa: S101 - the planner's promise for RUN
+        workflow, partition = facts.workflow, facts.partition
+        run = self._tx.new_id()
+        pins = [self._pin(i.edge, i.now, partition) for i in facts.inputs if i.now is not None]
+        sets = frozenset(o for i in facts.inputs if i.now is not None for o in i.now.origins)
+        # What is waited for decides that and when the run is made, so it restricts too, consumed or not.
+        named = frozenset(i.edge.asset for i in facts.inputs)
+        params = decision.cause.body.get("params", {})
+        contents = {p.parameter: p.digest for p in pins if p.parameter}
+        self.runs.append(
+            {
+                "id": run,
+                "workflow": workflow.key,
+                "partition": partition,
+                "kind": "workflow",
+                "state": "queued",
+                "bundle": self._graph.bundles[workflow.key],
+                "fingerprint": workflow.fingerprint,
+                "definition": self._definition,
+                "trigger_key": trigger_key(workflow.key, partition, decision.cause),
+                "cause": decision.cause.to_json(),
+                "as_of": self.as_of,
+                "pins": encode(pins).decode(),
+                "origins": self._union(sets, named),
+                "params": encode(params).decode(),
+                "seed": seed(workflow.fingerprint, contents, params, partition, workflow.key),
+                "created_at": self._tx.now,
+            }
+        )
+        for task in workflow.tasks:
+            spec = StepSpec(
+                task=task.name,
+                module=task.module,
+                qualname=task.qualname,
+                context=task.context,
+                returns=task.returns,
+                outputs=workflow.produces,
+                retry=task.retry,
+                timeout_seconds=task.timeout_seconds,
+            )
+            self._steps.append(step_values(self._tx, run, spec))
+        if decision.supersedes:
+            self._superseded.append((decision.supersedes, run))
+
+    def write(self) -> None:
+        runs.supersede(self._tx, self._superseded)
+        runs.add(self._tx, self.runs, self._steps)
+
+    def _union(self, sets: frozenset[str], named: frozenset[str]) -> str:
+        key = (sets, named)
+        if key not in self._origins:
+            self._origins[key] = origins.union(self._tx, sets, named)
+        return self._origins[key]
+
+    def _pin(self, edge: Edge, now: Level, partition: str) -> Pin:
+        interval = edge.up(partition)
+        return Pin(
+            parameter=edge.input.parameter if edge.input else "",
+            asset=edge.asset,
+            type=edge.input.type if edge.input else "",
+            many=is_set(edge),
+            lo=interval.lo,
+            hi=interval.hi,
+            as_of=self.as_of,
+            seq=now.seq,
+            digest=now.digest,
+            origins=now.origins,
+            version=now.version,
+        )
+
+
+def step_values(tx: Tx, run: str, spec: StepSpec) -> dict[str, Any]:
+    """Returns the row of a step that is ready at once."""
+    return {
+        "id": tx.new_id(),
+        "run": run,
+        "task": spec.task,
+        "spec": encode(spec).decode(),
+        "state": "ready",
+        "pool": spec.pool,
+        "ready_at": tx.now,
+    }
+
+
+INGEST_RETRY = Retry(attempts=3, delay_seconds=1.0)
+"""Reading a drop folder fails for reasons that pass: a network share that is away for a moment."""
+
+
+def plan_ingest(tx: Tx, graph: Graph, source: str, partition: str) -> str | None:
+    """Plans the taking in of the source partition's next ready file and returns the run; None when none is ready, or
+    when one is being taken in: files of one partition become versions in the order in which they were seen."""
+    spec = graph.assets.get(source)  # type: ignore[call-overload]  # a text is looked up among keys
+    row = files.next_ready(tx, source, partition)
+    if spec is None or spec.arrives is None or row is None or runs.is_unfinished(tx, source, partition):
+        return None
+    run = tx.new_id()
+    cause = Cause(kind="file", body={"path": row.path, "fingerprint": row.fingerprint, "seq": row.seq})
+    values = {
+        "id": run,
+        "workflow": source,
+        "partition": partition,
+        "kind": "ingest",
+        "state": "queued",
+        "bundle": None,
+        "fingerprint": "",
+        "definition": counters.value(tx, "definitions"),
+        "trigger_key": trigger_key(source, partition, cause),
+        "cause": cause.to_json(),
+        "as_of": counters.value(tx, "change_seq"),
+        "pins": "[]",
+        "origins": origins.intern(tx, ()),
+        "params": "{}",
+        "seed": "",
+        "created_at": tx.now,
+    }
+    step = StepSpec(
+        task="ingest",
+        outputs=(source,),
+        path=row.path,
+        fingerprint=row.fingerprint,
+        format=spec.format,
+        retry=INGEST_RETRY,
+    )
+    runs.add(tx, [values], [step_values(tx, run, step)])
+    files.ingesting(tx, row, run)
+    return run

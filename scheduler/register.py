@@ -1,0 +1,175 @@
+"""A project is applied: what changes? Takes its manifest and bundle; nothing of it is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from riparian.assets.check import check
+from riparian.assets.errors import DeclarationError, Invalid, Problem, Refused
+from riparian.assets.manifest import Manifest, WorkflowSpec
+from riparian.assets.partitions import WHOLE, Interval
+from riparian.assets.policy import Principal
+from riparian.assets.triggers import Manual
+from riparian.scheduler.core.effective import OWNERS, owns
+from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.graph import Graph, identity_inputs
+from riparian.scheduler.wake import plan_and_wake
+from riparian.scheduler.worker.bundles import bundle_digest, read_zip
+from riparian.storage.metadata import audit, counters, definitions, planning, policies, staleness, workflows
+from riparian.storage.metadata.database import Tx
+from riparian.storage.objects import layout
+
+if TYPE_CHECKING:
+    from riparian.scheduler.control import ControlPlane
+
+Rebuild = Literal["none", "latest", "all"]
+
+
+class InvalidProject(DeclarationError):
+    """A project whose declarations do not fit together; ``problems`` holds each of them."""
+
+    code = "invalid_project"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(str(p) for p in problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What an apply changed, by workflow key; ``pending`` are the assets whose looser policy waits for their owner."""
+
+    definition: int
+    bundle: str
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    pending: list[str]
+
+
+def apply(plane: ControlPlane, manifest: Manifest, bundle: bytes, by: Principal, rebuild: Rebuild = "none") -> Applied:
+    """Makes ``manifest`` the project's current declarations and ``bundle`` what its next runs execute.
+
+    Runs that are planned keep the bundle they were planned with. Raises InvalidProject, Invalid for a bundle that is
+    not what the manifest names, Refused when ``by`` does not own what would change. Called twice it changes nothing.
+    """
+    if problems := check(manifest.assets, manifest.workflows):
+        raise InvalidProject(problems)
+    if (found := bundle_digest(read_zip(bundle))) != manifest.bundle:
+        raise Invalid(f"the bundle has digest {found}, the manifest names {manifest.bundle}; apply the project again")
+    _store(plane, manifest.bundle, bundle)
+    applied = plane.db.write(lambda tx: _write(plane, tx, manifest, len(bundle), by, rebuild))
+    plane.watch()
+    return applied
+
+
+def _store(plane: ControlPlane, digest: str, bundle: bytes) -> None:
+    name = layout.bundle_name(digest)
+    if plane.objects.exists(name) and plane.objects.get(name) == bundle:
+        return
+    # What a crash left half-written carries the digest's name but not its bytes.
+    plane.objects.delete(name)
+    plane.objects.put(name, bundle)
+
+
+def _write(plane: ControlPlane, tx: Tx, manifest: Manifest, size: int, by: Principal, rebuild: Rebuild) -> Applied:
+    others = definitions.current(tx)
+    before = others.pop(manifest.project, None)
+    _refuse_foreign(tx, manifest, before, others, by)
+    definitions.add_bundle(tx, manifest.bundle, size)
+    same = before == manifest
+    number = counters.value(tx, "definitions") if same else definitions.add(tx, manifest, by.name)
+    graph = Graph([*others.values(), manifest])
+    pending = policies.declare(tx, manifest.project, manifest.assets, f"user:{by.name}")
+    added, changed, removed = _adopt(tx, graph, manifest, before)
+    staleness.release_all(tx)
+    if rebuild != "none":
+        _ask_rebuild(tx, manifest, rebuild, number)
+    if not same:
+        audit.append(tx, by=by.name, act="apply", on=manifest.project, detail=f"definition {number}")
+    plan_and_wake(tx, plane, graph)
+    return Applied(
+        definition=number,
+        bundle=manifest.bundle,
+        added=added,
+        changed=changed,
+        removed=removed,
+        pending=[str(k) for k in pending],
+    )
+
+
+def _refuse_foreign(
+    tx: Tx, manifest: Manifest, before: Manifest | None, others: dict[str, Manifest], by: Principal
+) -> None:
+    """Only owners change what is theirs; the first to apply a project must be of the group that owns everything."""
+    taken = {a.key: project for project, m in others.items() for a in m.assets}
+    for asset in manifest.assets:
+        if asset.key in taken:
+            raise InvalidProject(
+                [
+                    Problem(
+                        code="two_producers",
+                        message=f"{asset.key} is declared by project {taken[asset.key]} already",
+                        remedy="Give it another key, or remove it there first.",
+                        location=asset.location,
+                    )
+                ]
+            )
+    if before is None and OWNERS not in by.groups:
+        raise Refused(f"project {manifest.project} is new here: somebody of the group {OWNERS} applies it first")
+    keys = {a.key for a in manifest.assets} | {a.key for a in (before.assets if before else ())}
+    for key, standing in policies.standings(tx, keys).items():
+        if not owns(by, standing.restriction.owner):
+            raise Refused(f"{key} is not yours to change; ask its owner to apply the project")
+
+
+def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) -> tuple[list[str], list[str], list[str]]:
+    """Notes new, changed and removed workflows. A new one runs once, for its newest partition."""
+    known = workflows.of_project(tx, manifest.project)
+    old = {w.key: w for w in (before.workflows if before else ())}
+    declared = {w.key for w in manifest.workflows}
+    added = [w for w in manifest.workflows if w.key not in known or known[w.key].removed_at is not None]
+    changed = [w for w in manifest.workflows if w.key in old and w != old[w.key] and w not in added]
+    removed = sorted(k for k, row in known.items() if row.removed_at is None and k not in declared)
+    adopted_seq = counters.value(tx, "change_seq")
+    rows, marks = [], [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
+    for w in added:
+        first = _first_partition(tx, graph, w)
+        row = {"key": w.key, "project": manifest.project, "fingerprint": w.fingerprint, "bundle": manifest.bundle}
+        rows.append({**row, "adopted_seq": adopted_seq, "first_partition": first or ""})
+        if first is not None:
+            marks.append((w.key, Interval(first, first), ""))
+    workflows.adopt(tx, rows)
+    workflows.change(tx, [(w.key, w.fingerprint, manifest.bundle) for w in changed])
+    workflows.remove(tx, removed)
+    # An edit may make a reason untrue; partitions of a changed workflow are judged anew when they are asked about.
+    staleness.mark(tx, marks)
+    return [w.key for w in added], [w.key for w in changed], removed
+
+
+def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None:
+    if workflow.partitions is None:
+        return WHOLE
+    if identity_inputs(graph, workflow.key):
+        return planning.latest_partition(tx, graph, workflow.key)
+    today = datetime.fromtimestamp(tx.now / 1_000_000, UTC).date().isoformat()
+    return max(workflow.partitions.start, min(today, workflow.partitions.end or today))
+
+
+def _ask_rebuild(tx: Tx, manifest: Manifest, rebuild: Rebuild, definition: int) -> None:
+    """Marks what was made, or failed to be made, by other code than is declared now."""
+    newest: dict[str, str] = {}
+    stale: list[planning.Target] = []
+    fingerprints = {w.key: w.fingerprint for w in manifest.workflows if not isinstance(w.trigger, Manual)}
+    for workflow, partition, fingerprint in planning.last_fingerprints(tx):
+        if workflow in fingerprints:
+            newest[workflow] = max(partition, newest.get(workflow, ""))
+            if fingerprint != fingerprints[workflow]:
+                stale.append((workflow, partition))
+    for workflow, partition in stale:
+        if rebuild == "all" or partition == newest[workflow]:
+            body = {"fingerprint": fingerprints[workflow], "definition": definition}
+            staleness.mark_one(tx, workflow, partition, Cause(kind="fingerprint", body=body).to_json())

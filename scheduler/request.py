@@ -1,0 +1,87 @@
+"""Somebody asks for a run: may they, and what comes of it?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ulid import ULID
+
+from riparian.assets.errors import Conflict, Invalid, Refused
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import WHOLE
+from riparian.assets.policy import Principal
+from riparian.scheduler.core import planner
+from riparian.scheduler.core.facts import Cause, trigger_key
+from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.wake import plan_and_wake
+from riparian.storage.metadata import audit, planning, runs, staleness
+from riparian.storage.metadata.database import Tx
+
+if TYPE_CHECKING:
+    from riparian.scheduler.control import ControlPlane
+
+MAX_PARAMS = 64 * 1024
+"""Bytes of JSON; what is larger is data and belongs in an asset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """What came of a request: the planned ``run``, or None with the reason in ``words`` when it starts later."""
+
+    run: str | None
+    words: str
+
+
+def materialize(
+    plane: ControlPlane, key: str, partition: str, by: Principal, params: dict[str, Any] | None = None
+) -> Requested:
+    """Asks for a run of the workflow that makes ``key``, for one partition; it runs whether or not anything changed.
+
+    Raises NotFound (also for an asset that ``by`` may not know of), Refused when they may see but not operate it,
+    Invalid for a bad partition or parameters, Conflict when it can not run now.
+    """
+    params = params or {}
+    if len(json.dumps(params)) > MAX_PARAMS:
+        raise Invalid(f"the parameters are larger than {MAX_PARAMS} bytes; put data into an asset")
+
+    def write(tx: Tx) -> Requested:
+        graph = plane.graphs.at(tx)
+        workflow = _operated(plane, tx, graph, key, by)
+        target = (workflow.key, _partition(workflow, partition))
+        cause = Cause(kind="request", body={"id": str(ULID()), "by": by.name, "params": params})
+        facts = planning.load(tx, graph, *target, cause)
+        assert facts is not None  # noqa: S101 - the workflow was just found in this graph
+        decision = planner.decide(facts)
+        if decision.code == "waiting_for_input":
+            raise Conflict(f"{key} can not run: {decision.words}")
+        staleness.mark_one(tx, *target, cause.to_json())
+        audit.append(tx, by=by.name, act="materialize", on=key, detail=target[1])
+        plan_and_wake(tx, plane, graph)
+        return Requested(run=runs.by_trigger_key(tx, trigger_key(*target, cause)), words=decision.words)
+
+    return plane.db.write(write)
+
+
+def _operated(plane: ControlPlane, tx: Tx, graph: Graph, key: str, by: Principal) -> WorkflowSpec:
+    judge = plane.access.judge(tx, by)
+    if not judge.visible(key):
+        raise judge.missing("asset", key)
+    if not judge.owns(key):
+        raise Refused(f"{key} is not yours to run; ask its owner")
+    workflow = graph.producer(AssetKey(key))
+    if workflow is None:
+        raise Conflict(f"{key} is a source: others produce it; drop a file, or ask for what is made from it")
+    return workflow
+
+
+def _partition(workflow: WorkflowSpec, partition: str) -> str:
+    if workflow.partitions is None:
+        if partition != WHOLE:
+            raise Invalid(f"{workflow.key} is not partitioned; leave the partition {partition!r} out")
+        return WHOLE
+    if partition == WHOLE:
+        raise Invalid(f"{workflow.key} has a partition for every {workflow.partitions.name}; say which")
+    return workflow.partitions.parse(partition)

@@ -1,0 +1,219 @@
+"""May this principal read this, right now? The one judgement that every door asks for."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from riparian.assets.errors import NotFound
+from riparian.assets.keys import AssetKey
+from riparian.assets.policy import Policy, Principal
+from riparian.scheduler.core.effective import Denial, Restriction, denials, effective, owns, policy_of, unknown
+from riparian.scheduler.core.graph import Graph
+from riparian.storage.metadata import catalogue, policies
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.principals import Bearer
+
+RESTRICTED = "restricted"
+"""What stands in place of a name that the reader may not know."""
+
+
+@dataclass(slots=True)
+class Epoch:
+    """What was looked up since policies, owners, principals or tokens last changed. Shared by threads: each entry is
+    the same whoever puts it there."""
+
+    number: int = -1
+    standings: dict[str, policies.Standing | None] = field(default_factory=dict)
+    members: dict[str, frozenset[str]] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    bearers: dict[str, Bearer] = field(default_factory=dict)
+    current: dict[int, list[int]] = field(default_factory=dict)
+    outputs: dict[int, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+
+
+class Judge:
+    """What ``principal`` may read in the snapshot ``tx``; made for one question and thrown away."""
+
+    def __init__(self, tx: Tx, graph: Graph, epoch: Epoch, principal: Principal, secret: bytes = b"") -> None:
+        self.tx = tx
+        self.graph = graph
+        self.principal = principal
+        self.now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=tx.now)
+        self._epoch = epoch
+        self._secret = secret
+        self._heads: dict[str, dict[str, int]] = {}
+        self._bounds: dict[str, bool] = {}
+
+    # One origin, one set of origins.
+
+    def restriction(self, asset: str) -> Restriction:
+        self._load_standings([asset])
+        standing = self._epoch.standings[asset]
+        return unknown(asset) if standing is None else standing.restriction
+
+    def standing(self, asset: str) -> policies.Standing | None:
+        """Returns the asset's row; None when it was never declared."""
+        self._load_standings([asset])
+        return self._epoch.standings[asset]
+
+    def admits(self, assets: Iterable[str]) -> bool:
+        """Whether the current policy of each of these assets permits the principal."""
+        assets = list(assets)
+        self._load_standings(assets)
+        return all(policy_of(self.restriction(a)).permits(self.principal, self.now) for a in assets)
+
+    def permits(self, origin_set: str, *also: str) -> bool:
+        """Whether the principal may read what has this origin set and was made into the assets ``also``."""
+        return self._policy(origin_set).permits(self.principal, self.now) and self.admits(also)
+
+    def denials(self, origin_set: str, *also: str) -> tuple[Denial, ...]:
+        """Returns why not, for each origin that does not admit the principal."""
+        return self.denials_of(self.origins([origin_set]) | set(also))
+
+    def denials_of(self, assets: Collection[str]) -> tuple[Denial, ...]:
+        self._load_standings(assets)
+        return denials((self.restriction(a) for a in assets), self.principal, self.now)
+
+    def origins(self, origin_sets: Collection[str]) -> frozenset[str]:
+        """Returns the assets of all these origin sets together."""
+        self._load_members(origin_sets)
+        return frozenset(a for s in origin_sets for a in self._epoch.members[s])
+
+    # One asset.
+
+    def owns(self, asset: str) -> bool:
+        standing = self.standing(asset)
+        return standing is not None and owns(self.principal, standing.restriction.owner)
+
+    def readable(self, asset: str) -> bool:
+        """Whether the principal may read a head of the asset or, without one yet, all that it will come from."""
+        sets = self.head_origins(asset)
+        if sets:
+            return any(self.permits(s, asset) for s in sets)
+        return AssetKey(asset) in self.graph.assets and self._within_bound(asset)
+
+    def visible(self, asset: str) -> bool:
+        """Whether the principal may know that the asset exists."""
+        return self.owns(asset) or self.readable(asset)
+
+    def head_origins(self, asset: str) -> dict[str, int]:
+        """Returns how many heads of the asset carry which origin set."""
+        self.prepare([asset])
+        return self._heads[asset]
+
+    def bound(self, asset: str) -> frozenset[str]:
+        """Returns the asset and all that its declaration makes it come from."""
+        found, frontier = {asset}, [asset]
+        while frontier:
+            frontier = [a for a in self._parents(frontier) if a not in found]
+            found.update(frontier)
+        return frozenset(found)
+
+    def outputs_of(self, definition: int, workflow: str) -> tuple[str, ...]:
+        """Returns what the workflow produced when that definition was the newest; empty when it was not declared."""
+        epoch = self._epoch
+        if definition not in epoch.current:
+            epoch.current[definition] = catalogue.definitions_at(self.tx, definition)
+        for seq in epoch.current[definition]:
+            if seq not in epoch.outputs:
+                epoch.outputs[seq] = catalogue.declared_outputs(self.tx, seq)
+            if workflow in epoch.outputs[seq]:
+                return epoch.outputs[seq][workflow]
+        return ()
+
+    def prepare(self, assets: Collection[str]) -> None:
+        """Loads what judging these assets needs, with few statements for all of them."""
+        self._load_standings(assets)
+        fresh = [a for a in assets if a not in self._heads]
+        if fresh:
+            found = catalogue.head_origins(self.tx, fresh)
+            self._heads.update((a, found.get(a, {})) for a in fresh)
+            self._load_members({s for a in fresh for s in self._heads[a]})
+
+    # What may be said.
+
+    def missing(self, what: str, name: str) -> NotFound:
+        """Returns the answer to a name that does not exist or is hidden: it depends on neither which nor why."""
+        text = f"there is no {what} {name!r}, or it is not yours to see"
+        if what != "asset":
+            return NotFound(text)
+        keys = [k for k in self.graph.assets if k != name]
+        self.prepare(keys)
+        near = difflib.get_close_matches(name, [k for k in keys if self.visible(k)], n=1)
+        return NotFound(f"{text}; did you mean {near[0]!r}?" if near else text)
+
+    def name(self, asset: str) -> str:
+        """Returns the asset's name, or RESTRICTED."""
+        return asset if self.visible(asset) else RESTRICTED
+
+    def redact(self, words: str, assets: Collection[str]) -> str:
+        """Returns ``words`` with those of ``assets`` that the principal may not see left unnamed."""
+        self.prepare(list(assets))
+        hidden = sorted((a for a in assets if not self.visible(a)), key=len, reverse=True)
+        if not hidden:
+            return words
+        pattern = "|".join(re.escape(a) for a in hidden)
+        return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w|\.\w)", "a restricted asset", words)
+
+    def opaque(self, node: str) -> str:
+        """Returns what stands for a hidden node: always the same to this principal, and useless to any other."""
+        said = f"{self.principal.name}\n{node}".encode()
+        return f"{RESTRICTED}-{hmac.new(self._secret, said, hashlib.sha256).hexdigest()[:20]}"
+
+    def because(self, denied: Collection[Denial]) -> str:
+        """Returns the chain in words; an origin that the principal may not see is not named, nor its policy told."""
+        self.prepare([d.asset for d in denied])
+        named: dict[str, list[str]] = {}
+        hidden = False
+        for denial in denied:
+            if self.visible(denial.asset):
+                named.setdefault(denial.asset, []).append(denial.why)
+            else:
+                hidden = True
+        said = [f"{asset}: {'; '.join(whys)}" for asset, whys in named.items()]
+        return "; ".join([*said, *(["an origin that is not yours to see does not admit you"] if hidden else [])])
+
+    def _policy(self, origin_set: str) -> Policy:
+        known = self._epoch.policies.get(origin_set)
+        if known is None:
+            members = self.origins([origin_set])
+            self._load_standings(members)
+            known = self._epoch.policies[origin_set] = effective(self.restriction(a) for a in members)
+        return known
+
+    def _load_standings(self, assets: Iterable[str]) -> None:
+        fresh = {a for a in assets if a not in self._epoch.standings}
+        if fresh:
+            found = policies.standings(self.tx, fresh)
+            self._epoch.standings.update((a, found.get(a)) for a in fresh)
+
+    def _load_members(self, origin_sets: Collection[str]) -> None:
+        fresh = {s for s in origin_sets if s not in self._epoch.members}
+        if fresh:
+            self._epoch.members.update(catalogue.origin_members(self.tx, fresh))
+
+    def _parents(self, assets: Iterable[str]) -> set[str]:
+        makers = (self.graph.producer(AssetKey(a)) for a in assets)
+        return {edge.asset for w in makers if w is not None for edge in self.graph.inputs(w.key)}
+
+    def _within_bound(self, asset: str) -> bool:
+        """Walks up until all is known. Only an asset whose every ancestor was seen is remembered as admitted."""
+        found, frontier, admitted = {asset}, [asset], True
+        while frontier and admitted:
+            self._load_standings(frontier)
+            known = [a for a in frontier if a in self._bounds]
+            admitted = all(self._bounds[a] for a in known) and self.admits(frontier)
+            parents = self._parents(a for a in frontier if a not in self._bounds)
+            frontier = [a for a in parents if a not in found]
+            found.update(frontier)
+        if admitted:
+            self._bounds.update(dict.fromkeys(found, True))
+        else:
+            self._bounds[asset] = False
+        return admitted

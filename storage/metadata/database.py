@@ -1,0 +1,177 @@
+"""How is the catalogue read and written?
+
+One writer thread owns the one writing connection. Everything queued joins one transaction, each request under a
+savepoint of its own, and is answered after the commit is on disk: many requests, one fsync. Readers use query-only
+connections and never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from ulid import ULID
+
+from riparian.storage.metadata import migrate
+
+T = TypeVar("T")
+
+MAX_GROUP = 256
+"""Requests that may share one transaction."""
+
+
+@dataclass(slots=True)
+class Tx:
+    """One request's view of the database. ``now`` is UTC microseconds and the same for the whole request."""
+
+    conn: Connection
+    now: int
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def new_id(self) -> str:
+        """Returns a fresh id; ids made later sort later (to the millisecond)."""
+        return str(ULID())
+
+
+@dataclass(slots=True)
+class _Request:
+    fn: Callable[[Tx], Any]
+    future: Future[Any]
+
+
+class Database:
+    """The catalogue at ``url``. ``clock`` gives UTC microseconds; tests pass their own."""
+
+    def __init__(self, url: str | URL, *, clock: Callable[[], int] | None = None) -> None:
+        self.url = make_url(url)
+        self.clock = clock or (lambda: time.time_ns() // 1000)
+        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._writer = _engine(self.url, read_only=False)
+        migrate.upgrade(self._writer)
+        self._reader = _engine(self.url, read_only=True)
+        self._thread = threading.Thread(target=self._write_loop, name="metadata-writer", daemon=True)
+        self._closed = False
+        self._thread.start()
+
+    def submit(self, fn: Callable[[Tx], T]) -> Future[T]:
+        """Queues ``fn`` for the writer. The future is done after the commit, or with the exception of ``fn``, which
+        then left nothing behind. What ``fn`` put in ``after_commit`` is called before the future is done."""
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        future: Future[T] = Future()
+        self._queue.put(_Request(fn, future))
+        return future
+
+    def write(self, fn: Callable[[Tx], T]) -> T:
+        """Runs ``fn`` in a writing transaction and returns its result once it is on disk."""
+        return self.submit(fn).result()
+
+    def read(self, fn: Callable[[Tx], T]) -> T:
+        """Runs ``fn`` on one consistent snapshot that it can not change."""
+        with self._reader.begin() as conn:
+            return fn(Tx(conn, self.clock()))
+
+    def close(self) -> None:
+        """Writes what is queued, then closes. Called twice it does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+            self._writer.dispose()
+            self._reader.dispose()
+
+    def _write_loop(self) -> None:
+        with self._writer.connect() as conn:
+            while (first := self._queue.get()) is not None:
+                group = [first]
+                last = False
+                while len(group) < MAX_GROUP and not last:
+                    try:
+                        request = self._queue.get_nowait()
+                    except queue.Empty:
+                        break
+                    if request is None:
+                        last = True
+                    else:
+                        group.append(request)
+                self._write_group(conn, group)
+                if last:
+                    return
+
+    def _write_group(self, conn: Connection, group: list[_Request]) -> None:
+        done: list[tuple[_Request, Any, Tx]] = []
+        failed: list[tuple[_Request, Exception]] = []
+        try:
+            with conn.begin():
+                for request in group:
+                    # Marks it as running, so that a caller who went away can not cancel it halfway.
+                    if not request.future.set_running_or_notify_cancel():
+                        continue
+                    tx = Tx(conn, self.clock())
+                    try:
+                        with conn.begin_nested():
+                            result = request.fn(tx)
+                    except Exception as exc:  # noqa: BLE001 - the loop must survive any request; its caller gets the error
+                        failed.append((request, exc))
+                    else:
+                        done.append((request, result, tx))
+        except Exception as exc:  # noqa: BLE001 - the commit failed (a full disk): nothing was acknowledged, all are told
+            for request in group:
+                if request.future.running():
+                    request.future.set_exception(exc)
+            return
+        for _, _, tx in done:
+            for callback in tx.after_commit:
+                callback()
+        for request, result, _ in done:
+            request.future.set_result(result)
+        for request, error in failed:
+            request.future.set_exception(error)
+
+
+def _engine(url: URL, *, read_only: bool) -> Engine:
+    engine = (
+        create_engine(url, pool_size=8, max_overflow=56) if url.database not in (None, ":memory:") else _refuse(url)
+    )
+    if engine.dialect.name == "sqlite":
+        _configure_sqlite(engine, read_only=read_only)
+    return engine
+
+
+def _refuse(url: URL) -> Engine:
+    raise ValueError(
+        f"{url} is not a file; the catalogue needs one that outlives the process, such as sqlite:///metadata.db"
+    )
+
+
+def _configure_sqlite(engine: Engine, *, read_only: bool) -> None:
+    """Full durability, and transactions begun by us: the driver's own would begin deferred and fail when upgraded."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def sqlite_url(path: Path) -> URL:
+    """Returns the url of the SQLite file at ``path``."""
+    return URL.create("sqlite", database=str(path))

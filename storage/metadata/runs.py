@@ -1,0 +1,168 @@
+"""How are runs, steps and attempts kept? Each function is one fact about the queue; callers own the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, insert, select, update
+
+from riparian.scheduler.core.lifecycle import UNFINISHED
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.schema import attempt, run, session, step
+
+_ADD_RUN = insert(run)
+_ADD_STEP = insert(step)
+_ADD_ATTEMPT = insert(attempt)
+_SUPERSEDE = (
+    update(run)
+    .where(run.c.id == bindparam("old"))
+    .values(state="superseded", superseded_by=bindparam("new"), ended_at=bindparam("now"))
+)
+_CANCEL_STEPS = (
+    update(step).where(step.c.run == bindparam("old"), step.c.state.in_(("blocked", "ready"))).values(state="cancelled")
+)
+_READY = (
+    select(step.c.id)
+    .where(step.c.state == "ready", step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
+    .order_by(step.c.ready_at, step.c.id)
+    .limit(bindparam("want"))
+)
+_COUNT_READY = (
+    select(func.count())
+    .select_from(step)
+    .where(step.c.state == "ready", step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
+)
+_LEASE = (
+    update(step)
+    .where(step.c.id.in_(bindparam("ids", expanding=True)), step.c.state == "ready")
+    .values(state="leased", epoch=step.c.epoch + 1, attempts=step.c.attempts + 1, session=bindparam("holder"))
+    .returning(step.c.id, step.c.run, step.c.task, step.c.spec, step.c.epoch, step.c.attempts)
+)
+_START_RUNS = (
+    update(run)
+    .where(run.c.id.in_(bindparam("ids", expanding=True)), run.c.state == "queued")
+    .values(state="running", started_at=bindparam("now"))
+)
+_RUNS = select(run).where(run.c.id.in_(bindparam("ids", expanding=True)))
+_STEP = select(step).where(step.c.id == bindparam("step_id"))
+_HELD = select(step).where(step.c.session == bindparam("holder"), step.c.state == "leased")
+_ATTEMPT = select(attempt).where(attempt.c.step == bindparam("step_id"), attempt.c.epoch == bindparam("at_epoch"))
+_END_ATTEMPT = (
+    update(attempt)
+    .where(attempt.c.step == bindparam("step_id"), attempt.c.epoch == bindparam("at_epoch"))
+    .values(ended_at=bindparam("now"), outcome=bindparam("how"), error=bindparam("why"))
+)
+_SET_STEP = update(step).where(step.c.id == bindparam("step_id"))
+_END_RUN = (
+    update(run)
+    .where(run.c.id == bindparam("run_id"))
+    .values(state=bindparam("how"), ended_at=bindparam("now"), error=bindparam("why"))
+)
+_UNFINISHED = select(run.c.id).where(
+    run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), run.c.state.in_(UNFINISHED)
+)
+_BY_TRIGGER = select(run.c.id).where(run.c.trigger_key == bindparam("k"))
+_OPEN_STEPS = (
+    select(func.count())
+    .select_from(step)
+    .where(step.c.run == bindparam("run_id"), step.c.state.not_in(("succeeded", "skipped")))
+)
+_CANCEL_REST = (
+    update(step)
+    .where(step.c.run == bindparam("run_id"), step.c.state.in_(("blocked", "ready", "leased", "paused")))
+    .values(state="cancelled", epoch=step.c.epoch + 1, session=None)
+)
+_LIVE_SESSIONS = (
+    select(func.count()).select_from(session).where(session.c.pool == bindparam("pool"), session.c.closed_at.is_(None))
+)
+
+
+def add(tx: Tx, runs: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]]) -> None:
+    """Writes new runs and their steps."""
+    if runs:
+        tx.conn.execute(_ADD_RUN, list(runs))
+        tx.conn.execute(_ADD_STEP, list(steps))
+
+
+def is_unfinished(tx: Tx, workflow: str, partition: str) -> bool:
+    """Whether the workflow partition has a run that is not at its end."""
+    return tx.conn.execute(_UNFINISHED, {"w": workflow, "p": partition}).first() is not None
+
+
+def by_trigger_key(tx: Tx, key: str) -> str | None:
+    """Returns the run of this workflow partition and cause, or None."""
+    return tx.conn.execute(_BY_TRIGGER, {"k": key}).scalar()
+
+
+def supersede(tx: Tx, pairs: Sequence[tuple[str, str]]) -> None:
+    """Ends runs that no worker has touched in favour of newer ones: (old, new)."""
+    if pairs:
+        tx.conn.execute(_SUPERSEDE, [{"old": old, "new": new, "now": tx.now} for old, new in pairs])
+        tx.conn.execute(_CANCEL_STEPS, [{"old": old} for old, _ in pairs])
+
+
+def lease(tx: Tx, session_id: str, pool: str, most: int) -> Sequence[Row[Any]]:
+    """Gives up to ``most`` ready steps to the session and returns them with their new epoch; a fair share when other
+    sessions are there too."""
+    ready = tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now}).scalar() or 0
+    if not ready:
+        return ()
+    sessions = tx.conn.execute(_LIVE_SESSIONS, {"pool": pool}).scalar() or 1
+    share = min(most, -(-ready // sessions))
+    ids = list(tx.conn.execute(_READY, {"pool": pool, "now": tx.now, "want": share}).scalars())
+    rows = tx.conn.execute(_LEASE, {"ids": ids, "holder": session_id}).all()
+    return sorted(rows, key=lambda r: ids.index(r.id))
+
+
+def is_ready(tx: Tx, pool: str) -> bool:
+    """Whether a step of the pool waits for a worker."""
+    return bool(tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now}).scalar())
+
+
+def start(tx: Tx, run_ids: Iterable[str]) -> None:
+    """Notes that the runs' first steps were granted."""
+    tx.conn.execute(_START_RUNS, {"ids": sorted(set(run_ids)), "now": tx.now})
+
+
+def add_attempts(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    tx.conn.execute(_ADD_ATTEMPT, list(rows))
+
+
+def by_id(tx: Tx, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Returns the runs by their ids."""
+    return {r.id: r for r in tx.conn.execute(_RUNS, {"ids": sorted(set(ids))})}
+
+
+def step_row(tx: Tx, step_id: str) -> Row[Any] | None:
+    return tx.conn.execute(_STEP, {"step_id": step_id}).first()
+
+
+def held_by(tx: Tx, session_id: str) -> Sequence[Row[Any]]:
+    """Returns the steps that the session holds a lease on."""
+    return tx.conn.execute(_HELD, {"holder": session_id}).all()
+
+
+def attempt_row(tx: Tx, step_id: str, epoch: int) -> Row[Any] | None:
+    return tx.conn.execute(_ATTEMPT, {"step_id": step_id, "at_epoch": epoch}).first()
+
+
+def end_attempt(tx: Tx, step_id: str, epoch: int, outcome: str, error: str | None) -> None:
+    tx.conn.execute(_END_ATTEMPT, {"step_id": step_id, "at_epoch": epoch, "now": tx.now, "how": outcome, "why": error})
+
+
+def set_step(tx: Tx, step_id: str, **values: Any) -> None:
+    """Sets columns of a step; which state may follow which is core/lifecycle.py's to say."""
+    tx.conn.execute(_SET_STEP.values(**values), {"step_id": step_id})
+
+
+def end(tx: Tx, run_id: str, state: str, error: str | None = None) -> None:
+    """Ends the run and cancels what is left of its steps; their leases are revoked."""
+    tx.conn.execute(_END_RUN, {"run_id": run_id, "how": state, "now": tx.now, "why": error})
+    if state != "succeeded":
+        tx.conn.execute(_CANCEL_REST, {"run_id": run_id})
+
+
+def all_done(tx: Tx, run_id: str) -> bool:
+    """Whether every step of the run succeeded or was skipped."""
+    return tx.conn.execute(_OPEN_STEPS, {"run_id": run_id}).scalar() == 0

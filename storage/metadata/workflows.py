@@ -1,0 +1,48 @@
+"""Which workflows were adopted, and since when is news theirs?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, text, update
+
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.schema import workflow
+
+_OF_PROJECT = select(workflow).where(workflow.c.project == bindparam("p"))
+_PUT = text(
+    "INSERT INTO workflow (key, project, fingerprint, bundle, adopted_seq, first_partition) "
+    "VALUES (:key, :project, :fingerprint, :bundle, :adopted_seq, :first_partition) "
+    "ON CONFLICT (key) DO UPDATE SET project = excluded.project, fingerprint = excluded.fingerprint, "
+    "bundle = excluded.bundle, adopted_seq = excluded.adopted_seq, first_partition = excluded.first_partition, "
+    "removed_at = NULL"
+)
+_CHANGE = (
+    update(workflow).where(workflow.c.key == bindparam("k")).values(fingerprint=bindparam("f"), bundle=bindparam("b"))
+)
+_REMOVE = update(workflow).where(workflow.c.key == bindparam("k")).values(removed_at=bindparam("now"))
+
+
+def of_project(tx: Tx, project: str) -> dict[str, Row[Any]]:
+    """Returns the project's workflows by key, removed ones too."""
+    return {r.key: r for r in tx.conn.execute(_OF_PROJECT, {"p": project})}
+
+
+def adopt(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Adds workflows that are new, or were removed and come back."""
+    if rows:
+        tx.conn.execute(_PUT, list(rows))
+
+
+def change(tx: Tx, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Notes other code for known workflows: (key, fingerprint, bundle)."""
+    values = [{"k": k, "f": f, "b": b} for k, f, b in rows]
+    if values:
+        tx.conn.execute(_CHANGE, values)
+
+
+def remove(tx: Tx, keys: Iterable[str]) -> None:
+    values = [{"k": k, "now": tx.now} for k in keys]
+    if values:
+        tx.conn.execute(_REMOVE, values)

@@ -1,0 +1,1 @@
+"""How are values kept as bytes, and read again?"""

@@ -1,0 +1,270 @@
+"""How commands ask, print and end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from riparian.api import state
+from riparian.api.cli import app
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Doors
+
+PROJECT = """
+from riparian import asset, source, Daily, FileDrop
+
+days = Daily("day", start="2020-01-01")
+arrivals = source("air.flights", arrives=FileDrop("drop/{day:%Y-%m-%d}.csv"), partitions=days)
+
+@asset("air.numbers")
+def numbers() -> dict:
+    return {"one": 1}
+
+@asset("air.total")
+def total(numbers: dict) -> dict:
+    return {"total": sum(numbers.values())}
+"""
+
+
+def cli(doors: Doors, *arguments: str, token: str | None = None) -> Result:
+    """Runs a command in this process against a running app."""
+    environ = {"RIPARIAN_URL": doors.url, "RIPARIAN_TOKEN": token or doors.token}
+    return CliRunner().invoke(app, [*arguments, "--project", str(doors.state.parent)], env=environ)
+
+
+def shell(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command as a person would, in ``folder``."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RIPARIAN_")}
+    return subprocess.run(
+        [sys.executable, "-m", "riparian", *arguments],
+        cwd=folder,
+        env={**clean, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project's folder; what is applied to it stays for the other tests of the module."""
+    folder = tmp_path_factory.mktemp("air")
+    (folder / "air.py").write_text(PROJECT)
+    return folder
+
+
+def test_importing_the_command_line_loads_no_server() -> None:
+    """Help and completion must be quick: no database, no server, no HTTP, no tables."""
+    heavy = {"fastapi", "sqlalchemy", "httpx", "rich", "pyarrow", "uvicorn", "pydantic", "watchdog", "msgspec"}
+    code = "import sys, json, riparian.api.cli; print(json.dumps(sorted(sys.modules)))"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert set() == heavy & set(json.loads(loaded))
+
+
+def test_every_command_says_what_it_does() -> None:
+    """Each has a help text and the options that all share."""
+    commands = ["dev", "serve", "check", "apply", "ls", "run", "runs", "why", "lineage", "files", "data", "logs"]
+    nested = [["policy", "show"], ["policy", "set"], ["policy", "approve"], ["token", "create"], ["token", "revoke"]]
+
+    for words in [*([c] for c in commands), *nested]:
+        helped = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+
+        assert 0 == helped.exit_code
+        assert {"--json", "--as", "--project", "--url"} <= set(helped.output.split())
+
+
+def test_check_tells_of_a_good_project(project: Path) -> None:
+    """As words, and as JSON."""
+    words, body = shell(project, "check"), shell(project, "check", "--json")
+
+    assert (0, 0) == (words.returncode, body.returncode), words.stderr
+    assert "3 assets, 2 workflows, no problems" in words.stdout
+    assert [] == json.loads(body.stdout)["problems"]
+
+
+def test_check_tells_file_line_reason_and_remedy(tmp_path: Path) -> None:
+    """It ends with 3, and nothing of the project is run or kept."""
+    (tmp_path / "air.py").write_text(PROJECT + "\n@asset('air.broken')\ndef broken(nothing: dict) -> dict: return {}\n")
+
+    words, body = shell(tmp_path, "check"), shell(tmp_path, "check", "--json")
+    [problem] = json.loads(body.stdout)["error"]["problems"]
+
+    assert (3, 3) == (words.returncode, body.returncode)
+    assert words.stderr.startswith("air.py:15: ")
+    assert ("air.py", True, True) == (problem["file"], bool(problem["message"]), bool(problem["remedy"]))
+    assert not (tmp_path / ".riparian").exists()
+
+
+def test_without_a_server_commands_run_in_process(project: Path) -> None:
+    """The same app under the lock: apply, list, ask for a run, and say that nobody is there to do it."""
+    applied = shell(project, "apply", "--json")
+    listed = shell(project, "ls", "--json")
+    asked = shell(project, "run", "air.numbers", "--json")
+
+    assert ["air.numbers", "air.total"] == sorted(json.loads(applied.stdout)["added"])
+    assert ["air.flights", "air.numbers", "air.total"] == [a["key"] for a in json.loads(listed.stdout)]
+    assert (0, True) == (asked.returncode, "it starts when" in asked.stderr)
+    assert not (project / ".riparian" / "server.json").exists()
+
+
+def test_waiting_without_a_server_brings_a_worker(tmp_path: Path) -> None:
+    """One command from a declaration to its data; a run that fails ends with 1 and says why."""
+    (tmp_path / "air.py").write_text(
+        PROJECT
+        + """
+@asset("air.broken")
+def broken() -> dict:
+    raise ValueError("no wind")
+"""
+    )
+    applied = shell(tmp_path, "apply")
+    ran = shell(tmp_path, "run", "air.numbers", "--wait", "--json")
+    failed = shell(tmp_path, "run", "air.broken", "--wait")
+    data = shell(tmp_path, "data", "air.numbers")
+
+    assert (0, 0, 1, 0) == (applied.returncode, ran.returncode, failed.returncode, data.returncode), ran.stderr
+    assert "succeeded" == json.loads(ran.stdout)["state"]
+    assert "no wind" in failed.stderr
+    assert "1" in data.stdout
+
+
+def test_a_project_in_use_is_told(project: Path) -> None:
+    """A second process ends with 5 and names the first."""
+    with state.exclusive(project / ".riparian"):
+        refused = shell(project, "ls")
+
+    assert (5, True) == (refused.returncode, f"process {os.getpid()} " in refused.stderr)
+
+
+def test_lists_are_plain_lines_in_a_pipe(demo: Doors) -> None:
+    """Cells are separated by tabs, without heading or colour."""
+    listed = cli(demo, "ls")
+
+    assert ["demo.numbers", "demo.total"] == [line.split("\t")[0] for line in listed.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("runs", "--state", "succeeded"), "demo.total"),
+        (("why", "demo.total"), "demo.total: "),
+        (("lineage", "demo.total"), "demo.numbers\tdemo.total"),
+        (("lineage", "demo.total", "--level", "version"), "demo.numbers"),
+        (("policy", "show", "demo.total"), "demo.numbers"),
+        (("data", "demo.total"), "1"),
+        (("files",), ""),
+    ],
+)
+def test_reading(demo: Doors, arguments: tuple[str, ...], told: str) -> None:
+    """Every reading command prints words, and the whole answer with --json."""
+    words, body = cli(demo, *arguments), cli(demo, *arguments, "--json")
+
+    assert (0, 0) == (words.exit_code, body.exit_code), words.output
+    assert told in words.stdout
+    assert isinstance(json.loads(body.stdout), (dict, list))
+
+
+def test_data_is_written_to_a_file(demo: Doors, tmp_path: Path) -> None:
+    """As it is stored; the file appears when it is whole."""
+    written = cli(demo, "data", "demo.total", "--output", str(tmp_path / "total.json"))
+
+    assert 0 == written.exit_code, written.output
+    assert ["total.json"] == [p.name for p in tmp_path.iterdir()]
+    assert {"total": 1} == json.loads((tmp_path / "total.json").read_text())
+
+
+def test_logs_are_printed_as_they_are(demo: Doors) -> None:
+    """Every byte, and nothing else."""
+    [run] = json.loads(cli(demo, "runs", "demo.numbers", "--json").stdout)
+
+    assert "counting\n" == cli(demo, "logs", run["id"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("ls",), 0),
+        (("ls", "--nonsense"), 2),
+        (("apply", "--rebuild", "some"), 2),
+        (("lineage", "demo.total", "--level", "row"), 2),
+        (("policy", "set", "demo.total"), 2),
+        (("policy", "set", "demo.total", "--nobody", "--reader", "ops"), 2),
+        (("run", "demo.total", "--param", "n"), 2),
+        (("run", "demo.total", "--partition", "2020-01-01"), 2),
+        (("why", "demo.nothing"), 4),
+        (("data", "demo.nothing", "-o", "nothing.bin"), 4),
+        (("logs", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 4),
+        (("token", "revoke", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 4),
+        (("policy", "approve", "demo.total"), 5),
+        (("ls", "--as", "ana"), 5),
+    ],
+)
+def test_exit_codes_are_a_promise(demo: Doors, arguments: tuple[str, ...], code: int) -> None:
+    """0 ok, 2 usage, 4 not found, 5 conflict or refused; with --json the error is JSON."""
+    ended = cli(demo, *arguments)
+
+    assert code == ended.exit_code, ended.output
+    if code > 2:
+        error = json.loads(cli(demo, *arguments, "--json").stdout)["error"]
+        assert f"error: {error['detail']}" in ended.stderr
+
+
+def test_without_a_good_token_nothing_is_told(demo: Doors) -> None:
+    """An unknown token is refused; the message says how to get one."""
+    ended = cli(demo, "ls", token="nobody")
+
+    assert (5, "") == (ended.exit_code, ended.stdout)
+    assert "riparian token create" in ended.stderr
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """In words and with 1, not with a traceback."""
+    ended = CliRunner().invoke(
+        app, ["ls", "--url", "http://127.0.0.1:9", "--project", str(tmp_path)], env={"RIPARIAN_TOKEN": "t"}
+    )
+
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert "does not answer" in ended.stderr
+
+
+def test_a_bad_configuration_is_a_usage_error(tmp_path: Path) -> None:
+    """The message names the file and the key."""
+    (tmp_path / "riparian.toml").write_text("[server]\nprot = 1\n")
+
+    ended = CliRunner().invoke(app, ["check", "--project", str(tmp_path)], env={})
+
+    assert (2, True) == (ended.exit_code, "did you mean 'server.port'?" in ended.stderr)
+
+
+def test_a_token_made_by_a_command_opens_and_closes(demo: Doors) -> None:
+    """The token alone is on stdout; its id, to revoke it, beside."""
+    made: dict[str, Any] = json.loads(cli(demo, "token", "create", "eve", "--group", "ops", "--json").stdout)
+    before = cli(demo, "ls", token=made["token"])
+    revoked = cli(demo, "token", "revoke", made["id"])
+    after = cli(demo, "ls", token=made["token"])
+
+    assert [0, 0, 5] == [r.exit_code for r in (before, revoked, after)]
+    assert 1 == len(cli(demo, "token", "create", "eve").stdout.splitlines())
+
+
+def test_a_policy_is_set_and_cleared(doors: Doors) -> None:
+    """What was set shows, and is gone after --clear."""
+    doors.apply()
+
+    tightened = cli(doors, "policy", "set", "demo.numbers", "--reader", "finance", "--tag", "pii", "--json")
+    cleared = cli(doors, "policy", "set", "demo.numbers", "--clear", "--json")
+
+    overlay = json.loads(tightened.stdout)["overlay"]
+    assert ([["finance"]], ["pii"]) == (overlay["readers"], overlay["tags"])
+    assert None is json.loads(cleared.stdout)["overlay"]

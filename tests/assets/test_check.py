@@ -1,0 +1,227 @@
+"""Every rule of check, with the file and line that it names."""
+
+from typing import Any
+
+import pytest
+
+from riparian.assets.check import check
+from riparian.assets.errors import Location, Problem
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import AssetSpec, FileDrop, InputSpec, TaskSpec, WorkflowSpec
+from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, One
+from riparian.assets.policy import Policy
+from riparian.assets.triggers import OnUpdate, on_update
+
+DAY = Daily("day", start="2013-01-01")
+Made = tuple[AssetSpec, WorkflowSpec]
+HERE = Location("flights.py", 7)
+DAILY_CSV = FileDrop("drop/flights_{day:%Y-%m-%d}.csv")
+
+
+def source(key: str = "n.raw", line: int = 1, **values: Any) -> AssetSpec:
+    return AssetSpec(key=key, kind="source", location=Location("flights.py", line), **({"format": "bytes"} | values))
+
+
+def made(
+    key: str,
+    *inputs: str | InputSpec,
+    line: int = 7,
+    partitions: Daily | None = None,
+    trigger: OnUpdate | None = None,
+    policy: Policy | None = None,
+) -> Made:
+    """Returns the asset and the workflow of one @asset at ``line``."""
+    here = Location("flights.py", line)
+    specs = tuple(i if isinstance(i, InputSpec) else consumed(i) for i in inputs)
+    asset = AssetSpec(
+        key=key, kind="asset", format="bytes", partitions=partitions, policy=policy, producer=key, location=here
+    )
+    workflow = WorkflowSpec(
+        key=key,
+        inputs=specs,
+        produces=(AssetKey(key),),
+        tasks=(TaskSpec(name="f", module="m", qualname="f"),),
+        trigger=trigger or on_update(),
+        partitions=partitions,
+        location=here,
+    )
+    return asset, workflow
+
+
+def consumed(key: str, mapping: Mapping = One(), type: str = "bytes") -> InputSpec:  # noqa: B008  # a frozen value
+    return InputSpec(parameter="p", asset=AssetKey(key), type=type, mapping=mapping)
+
+
+def problems(*declared: AssetSpec | Made) -> tuple[Problem, ...]:
+    assets = [d if isinstance(d, AssetSpec) else d[0] for d in declared]
+    return check(assets, [d[1] for d in declared if not isinstance(d, AssetSpec)])
+
+
+def only(*declared: AssetSpec | Made) -> Problem:
+    (problem,) = problems(*declared)
+    assert problem.message
+    assert problem.remedy
+    return problem
+
+
+def test_what_is_right_has_no_problems() -> None:
+    """A source, its daily consumer and a roll-up of that are fine."""
+    assert () == problems(
+        source(partitions=DAY, arrives=DAILY_CSV, format="csv"),
+        made("n.a", consumed("n.raw", Identity()), partitions=DAY),
+        made("n.b", consumed("n.a", AllPartitions())),
+    )
+
+
+def test_an_unknown_input_is_suggested() -> None:
+    """A misspelt key says which one may be meant."""
+    problem = only(source("air.flights"), made("n.a", "air.flighs"))
+
+    assert ("unknown_input", HERE) == (problem.code, problem.location)
+    assert "Did you mean 'air.flights'?" == problem.remedy
+
+
+def test_an_unknown_asset_in_a_trigger() -> None:
+    """on_update() names declared assets only."""
+    problem = only(source("n.raw"), made("n.a", "n.raw", trigger=on_update("n.row")))
+
+    assert ("unknown_asset", HERE) == (problem.code, problem.location)
+    assert "'n.raw'" in problem.remedy
+
+
+def test_two_producers() -> None:
+    """One asset has one producer; the second one is told where the first is."""
+    problem = only(made("n.a", line=3), made("n.a", line=7))
+
+    assert ("two_producers", HERE) == (problem.code, problem.location)
+    assert "flights.py:3" in problem.message
+
+
+def test_a_source_that_is_also_made() -> None:
+    """What arrives from outside is not made here as well."""
+    assert "two_producers" == only(source("n.a"), made("n.a")).code
+
+
+def test_a_cycle_is_named_in_the_direction_of_the_data() -> None:
+    """The ring is written out, from its first key in the alphabet."""
+    problem = only(made("n.b", "n.a", line=9), made("n.c", "n.b", line=8), made("n.a", "n.c", line=7))
+
+    assert ("cycle", HERE) == (problem.code, problem.location)
+    assert problem.message.endswith(": n.a -> n.b -> n.c -> n.a")
+
+
+def test_an_asset_made_from_itself() -> None:
+    """The smallest cycle has one asset."""
+    assert only(made("n.a", "n.a")).message.endswith(": n.a -> n.a")
+
+
+def test_a_diamond_is_no_cycle() -> None:
+    """Two ways to one asset are fine."""
+    assert () == problems(made("n.a"), made("n.b", "n.a"), made("n.c", "n.a"), made("n.d", "n.b", "n.c"))
+
+
+def test_a_long_chain_does_not_exhaust_the_stack() -> None:
+    """Chains longer than Python's recursion limit are followed."""
+    chain = [made("n.a0"), *(made(f"n.a{i}", f"n.a{i - 1}") for i in range(1, 5_000))]
+
+    assert () == problems(*chain)
+    assert ["cycle"] == [p.code for p in problems(made("n.a0", "n.a4999"), *chain[1:])]
+
+
+def test_bad_keys() -> None:
+    """A key that reached a manifest otherwise than by the SDK is judged too."""
+    assert ["bad_key"] == [p.code for p in problems(source("Air Flights"))]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "partitions", "code"),
+    [
+        ("drop/{dya:%Y-%m-%d}.csv", DAY, "unknown_placeholder"),
+        ("drop/{day:%Y-%m-%d}.csv", None, "unknown_placeholder"),
+        ("drop/flights.csv", DAY, "missing_placeholder"),
+        ("drop/{day:%Y-%m}.csv", DAY, "bad_pattern"),
+        ("drop/{day.csv", DAY, "bad_pattern"),
+    ],
+)
+def test_patterns_that_do_not_fit_the_partitions(pattern: str, partitions: Daily | None, code: str) -> None:
+    """The placeholders of a pattern are the dimensions of the partitions, and name whole days."""
+    problem = only(source(arrives=FileDrop(pattern), partitions=partitions, line=7))
+
+    assert (code, HERE) == (problem.code, problem.location)
+
+
+@pytest.mark.parametrize("pattern", ["../elsewhere/{day:%Y/%m/%d}.csv", "/srv/{day:%Y-%m-%d}/flights.csv"])
+def test_folders_are_free(pattern: str) -> None:
+    """A pattern may leave the project's folder and may name the partition in folders."""
+    assert () == problems(source(arrives=FileDrop(pattern), partitions=DAY))
+
+
+def test_two_sources_of_the_same_files() -> None:
+    """One file would be two assets' news."""
+    one = source("n.a", arrives=FileDrop("x.csv"), format="csv")
+    two = source("n.b", arrives=FileDrop("x.csv"), format="csv", line=7)
+
+    assert ("same_files", HERE) == ((problem := only(one, two)).code, problem.location)
+
+
+def test_an_unknown_format() -> None:
+    """A misspelt format is found before a file arrives."""
+    problem = only(source(format="prquet", line=7))
+
+    assert ("unknown_format", HERE) == (problem.code, problem.location)
+    assert "parquet" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("mapping", "consumer", "input_partitions"),
+    [
+        (Identity(), DAY, None),
+        (Identity(), None, DAY),
+        (Identity(), DAY, Daily("day", start="2012-01-01", end="2012-12-31")),
+        (One(), DAY, DAY),
+        (AllPartitions(), DAY, None),
+    ],
+)
+def test_mappings_that_never_match(mapping: Mapping, consumer: Daily | None, input_partitions: Daily | None) -> None:
+    """A mapping between partitions that can not meet is an error of the consumer."""
+    problem = only(source(partitions=input_partitions), made("n.a", consumed("n.raw", mapping), partitions=consumer))
+
+    assert ("impossible_mapping", HERE) == (problem.code, problem.location)
+
+
+def test_an_input_that_can_not_be_read() -> None:
+    """A table can not be read from what is stored as JSON, nor anything but bytes from unknown files."""
+    wants_table = consumed("n.raw", type="pyarrow.lib.Table")
+
+    for format in ("bytes", "json"):
+        problem = only(source(format=format), made("n.a", wants_table))
+        assert ("unreadable_input", HERE) == (problem.code, problem.location)
+    for format in ("csv", "parquet", "of_an_extension"):
+        assert "unreadable_input" not in {p.code for p in problems(source(format=format), made("n.a", wants_table))}
+
+
+def test_a_dataclass_is_read_from_json() -> None:
+    """A dataclass is JSON, whatever its name."""
+    assert () == problems(source(format="json"), made("n.a", consumed("n.raw", type="dataclass:m:Report")))
+
+
+def test_isolation_that_no_pool_offers_is_refused() -> None:
+    """What can not be protected as asked is not accepted at all."""
+    problem = only(made("n.a", policy=Policy(isolation=2)))
+
+    assert ("isolation_unavailable", HERE) == (problem.code, problem.location)
+    assert () == problems(made("n.a", policy=Policy(isolation=1)))
+
+
+def test_a_trigger_on_its_own_product() -> None:
+    """A workflow that waits for itself never runs, or never stops."""
+    problem = only(source(), made("n.a", "n.raw", trigger=on_update("n.a")))
+
+    assert ("self_trigger", HERE) == (problem.code, problem.location)
+
+
+def test_problems_come_in_the_order_of_lines() -> None:
+    """A report reads from the top of a file to its end, each problem once."""
+    found = problems(made("n.b", "n.y", line=9), made("n.a", "n.x", "n.x", line=2))
+
+    assert [2, 9] == [p.location.line for p in found]

@@ -1,0 +1,254 @@
+"""A control plane without processes: a real database and store, and a worker that this thread plays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from riparian.assets.arrival import FileDrop
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
+from riparian.assets.partitions import Daily, Partitions, default_mapping
+from riparian.assets.policy import Policy, Principal
+from riparian.assets.retry import Retry
+from riparian.assets.triggers import OnUpdate, Trigger
+from riparian.scheduler import dispatch, ingest, register, sessions
+from riparian.scheduler.control import ControlPlane, ControlSettings
+from riparian.scheduler.core.protocol import Answer, Exchange, Lease, OpenSession, Report, Session, Written
+from riparian.scheduler.core.readiness import FileSeen
+from riparian.scheduler.worker.bundles import bundle_digest
+from riparian.storage.metadata.database import Database, sqlite_url
+
+ME = Principal(name="me", groups=frozenset({"owners"}))
+DAILY = Daily("day", start="2020-01-01")
+
+
+def bundle_of(text: str) -> tuple[str, bytes]:
+    """A bundle of one file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("code.py", (2020, 1, 1, 0, 0, 0)), text)
+    return bundle_digest({"code.py": text.encode()}), out.getvalue()
+
+
+class Plant:
+    """A project whose assets are JSON texts that name what they were made from."""
+
+    def __init__(self, folder: Path, *, now: int = 1_700_000_000_000_000) -> None:
+        self.folder = folder
+        self.now = now
+        self._requests = itertools.count(1)
+        self._files = itertools.count(1)
+        self.open()
+
+    def open(self) -> None:
+        """Starts the control plane, as after a restart."""
+        self.plane = ControlPlane(
+            ControlSettings(
+                root=self.folder,
+                state=self.folder,
+                database_url=sqlite_url(self.folder / "metadata.db"),
+                storage_url=f"memory://{self.folder.name}",
+                sensors=False,
+                lease_seconds=10,
+            )
+        )
+        self.plane.db.clock = lambda: self.now
+        self.session = self.join()
+
+    def close(self) -> None:
+        self.plane.db.close()
+
+    def join(self) -> Session:
+        message = OpenSession(protocol=1, incarnation="x", pool="default", slots=4, host="h")
+        return sessions.open(self.plane, message)
+
+    def apply(
+        self,
+        edges: dict[str, list[str]],
+        *,
+        daily: tuple[str, ...] = (),
+        code: str = "one",
+        triggers: dict[str, Trigger] | None = None,
+        policies: dict[str, Policy] | None = None,
+        retry: Retry = Retry(),  # noqa: B008 - a frozen value
+        rebuild: register.Rebuild = "none",
+        by: Principal = ME,
+    ) -> register.Applied:
+        """Applies assets by what each consumes; what is only consumed is a source. ``code`` is in every fingerprint."""
+        keys = list(dict.fromkeys([*(i for ins in edges.values() for i in ins), *edges]))
+        parts: dict[str, Partitions | None] = {k: DAILY if k in daily else None for k in keys}
+        specs, workflows = [], []
+        for key in keys:
+            made = key in edges
+            policy = (policies or {}).get(key, None if made else Policy())
+            drop = None if made else FileDrop(f"{key}_{{day:%Y-%m-%d}}.json" if parts[key] else f"{key}.json")
+            specs.append(
+                AssetSpec(
+                    key=AssetKey(key),
+                    kind="asset" if made else "source",
+                    format="json",
+                    partitions=parts[key],
+                    policy=policy,
+                    arrives=drop,
+                    producer=key if made else None,
+                )
+            )
+            if made:
+                inputs = tuple(
+                    InputSpec(
+                        parameter=i, asset=AssetKey(i), type="dict", mapping=default_mapping(parts[key], parts[i])
+                    )
+                    for i in edges[key]
+                )
+                workflows.append(
+                    WorkflowSpec(
+                        key=key,
+                        inputs=inputs,
+                        produces=(AssetKey(key),),
+                        tasks=(TaskSpec(name=key, module="code", qualname=key, returns="dict", retry=retry),),
+                        trigger=(triggers or {}).get(key, OnUpdate()),
+                        partitions=parts[key],
+                        fingerprint=f"{code}:{key}",
+                    )
+                )
+        digest, body = bundle_of(code)
+        manifest = Manifest(project="p", bundle=digest, assets=tuple(specs), workflows=tuple(workflows))
+        return register.apply(self.plane, manifest, body, by, rebuild)
+
+    def drop(self, source: str, content: str, partition: str = "") -> None:
+        """A complete file is seen; its content is in its name, so that the played worker can make it up."""
+        seen = FileSeen(
+            source=source,
+            path=f"{next(self._files)}:{content}",
+            partition=partition,
+            fingerprint="1-1-1",
+            size=1,
+            mtime_ns=1,
+            inode=1,
+            state="ready",
+        )
+        ingest.observe(self.plane, [seen])
+
+    def ask(
+        self,
+        *reports: Report,
+        want: int = 0,
+        session: Session | None = None,
+        request: int | None = None,
+    ) -> Answer:
+        """One exchange."""
+        message = Exchange(
+            session=(session or self.session).session,
+            request=request or next(self._requests),
+            reports=reports,
+            want=want,
+        )
+        accepted = dispatch.verify(self.plane, reports)
+        return self.plane.db.write(lambda tx: dispatch.exchange(tx, self.plane, message, accepted))
+
+    def take(self, want: int = 1) -> list[Lease]:
+        return list(self.ask(want=want).leases)
+
+    def done(self, lease: Lease, content: str | None = None) -> Report:
+        """The report of a success, with the content that follows from the lease's inputs."""
+        text = json.dumps(content if content is not None else self.content(lease))
+        outputs = tuple(
+            Written(
+                asset=o.asset,
+                format="json",
+                digest=hashlib.sha256(text.encode()).hexdigest(),
+                rows=None,
+                bytes=len(text),
+                content=text,
+            )
+            for o in lease.outputs
+        )
+        bundle = lease.entry.bundle if lease.entry else None
+        return Report(
+            step=lease.step, epoch=lease.epoch, secret=lease.secret, outcome="succeeded", bundle=bundle, outputs=outputs
+        )
+
+    def failed(self, lease: Lease, outcome: str = "failed", *, retryable: bool = True) -> Report:
+        return Report(
+            step=lease.step,
+            epoch=lease.epoch,
+            secret=lease.secret,
+            outcome=outcome,
+            error="it broke",
+            retryable=retryable,
+        )
+
+    def content(self, lease: Lease) -> str:
+        if lease.ingest is not None:
+            return lease.ingest.path.rpartition(":")[2]
+        made = ",".join(f"{p.partition}={json.loads(p.content or '')}" for i in lease.inputs for p in i.pieces)
+        return f"{lease.workflow}({made})"
+
+    def settle(self) -> list[str]:
+        """Works until nothing is ready; returns what ran, in order, as ``workflow[partition]``."""
+        ran = []
+        while leases := self.take(8):
+            for lease in leases:
+                ran.append(f"{lease.workflow}[{lease.partition}]" if lease.partition else lease.workflow)
+                assert [200] == [r.status for r in self.ask(self.done(lease)).results]
+        return ran
+
+    def head(self, asset: str, partition: str = "") -> str | None:
+        """The content of the asset's head."""
+        page = self.plane.access.as_principal(ME).versions(asset, partition, None, 100)
+        heads = [v for v in page.items if v["head"]]
+        if not heads:
+            return None
+        row = self.plane.db.read(lambda tx: _content(tx, heads[0]["id"]))
+        return json.loads(row)
+
+    def why(self, asset: str, partition: str = "") -> str:
+        return self.plane.access.as_principal(ME).why(asset, partition)["code"]
+
+    def runs(self, workflow: str) -> list[dict]:
+        return list(self.plane.access.as_principal(ME).runs(None, 100, workflow=workflow).items)
+
+
+def _content(tx, version: str) -> str:
+    from riparian.storage.metadata import versions
+
+    return versions.by_id(tx, [version])[version].content
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database without rows; copying it is quicker than migrating again."""
+    path = tmp_path_factory.mktemp("empty") / "metadata.db"
+    Database(sqlite_url(path)).close()
+    return path
+
+
+@pytest.fixture
+def make_plant(tmp_path: Path, empty_database: Path) -> Iterator[Callable[[], Plant]]:
+    """Makes plants, each with metadata of its own."""
+    made: list[Plant] = []
+
+    def make() -> Plant:
+        folder = tmp_path / f"plant{len(made)}"
+        folder.mkdir()
+        shutil.copy(empty_database, folder / "metadata.db")
+        made.append(Plant(folder))
+        return made[-1]
+
+    yield make
+    for plant in made:
+        plant.close()
+
+
+@pytest.fixture
+def plant(make_plant: Callable[[], Plant]) -> Plant:
+    return make_plant()

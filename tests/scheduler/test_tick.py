@@ -1,0 +1,296 @@
+"""What runs after an update: chains, diamonds, partitions, cut-off, edits."""
+
+from riparian.assets.policy import Principal
+from riparian.assets.triggers import Manual, OnUpdate
+from riparian.scheduler import request
+
+ME = Principal(name="me", groups=frozenset({"owners"}))
+DIAMOND = {"b": ["a"], "c": ["a"], "d": ["b", "c"]}
+
+
+def test_an_update_rebuilds_everything_below_it(plant):
+    """A dropped file becomes a version, and all that depends on it is made from it."""
+    plant.apply({"b": ["a"], "c": ["b"]})
+    plant.drop("a", "one")
+
+    assert ["a", "b", "c"] == plant.settle()
+    assert "c(=b(=one))" == plant.head("c")
+
+
+def test_a_diamond_runs_once(plant):
+    """Each asset of a diamond runs once for one update, the lowest from inputs that agree."""
+    plant.apply(DIAMOND)
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+
+    assert ["a", "b", "c", "d"] == plant.settle()
+    assert "d(=b(=two),=c(=two))" == plant.head("d")
+
+
+def test_a_diamond_with_legs_of_different_length_runs_once(plant):
+    """The lowest waits for the longer leg though its direct inputs have all moved."""
+    plant.apply({"b": ["a"], "b2": ["b"], "d": ["a", "b2"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+
+    assert ["a", "b", "b2", "d"] == plant.settle()
+    assert "d(=two,=b2(=b(=two)))" == plant.head("d")
+
+
+def test_equal_content_cuts_off_everything_below(plant):
+    """A delivery of equal content makes a version and no run downstream."""
+    plant.apply({"b": ["a"], "c": ["b"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "one")
+
+    assert ["a"] == plant.settle()
+    assert "up_to_date" == plant.why("b")
+
+
+def test_cut_off_inside_a_diamond_releases_who_waited(plant):
+    """When a leg turns out unchanged, what waited for it runs all the same."""
+    plant.apply({"b": ["a"], "b2": ["b"], "d": ["a", "b2"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+    (ingest,) = plant.take()
+    plant.ask(plant.done(ingest))
+    (b,) = plant.take()
+    assert "waiting_for" == plant.why("d")
+
+    plant.ask(plant.done(b, "b(=one)"))
+
+    assert ["d"] == plant.settle()
+    assert "d(=two,=b2(=b(=one)))" == plant.head("d")
+
+
+def test_partitions_run_for_what_came(plant):
+    """A day's file rebuilds that day and the roll-up over all days, and no other day."""
+    plant.apply({"b": ["a"], "sum": ["b"]}, daily=("a", "b"))
+    plant.drop("a", "one", "2020-01-01")
+    plant.settle()
+    plant.drop("a", "two", "2020-01-02")
+
+    assert ["a[2020-01-02]", "b[2020-01-02]", "sum"] == plant.settle()
+    assert "sum(2020-01-01=b(2020-01-01=one),2020-01-02=b(2020-01-02=two))" == plant.head("sum")
+
+
+def test_a_roll_up_runs_once_for_a_burst(plant):
+    """Many days at once lead to one run of what reads them all."""
+    plant.apply({"b": ["a"], "sum": ["b"]}, daily=("a", "b"))
+    for day in range(1, 10):
+        plant.drop("a", f"d{day}", f"2020-01-0{day}")
+
+    assert 1 == plant.settle().count("sum")
+
+
+def test_a_whole_input_makes_every_made_partition_stale(plant):
+    """A new version of an asset in one piece rebuilds all partitions that were made from it."""
+    plant.apply({"b": ["a", "w"]}, daily=("a", "b"))
+    plant.drop("w", "x")
+    for day in (1, 2, 3):
+        plant.drop("a", "o", f"2020-01-0{day}")
+    plant.settle()
+    plant.drop("w", "y")
+
+    assert ["b[2020-01-01]", "b[2020-01-02]", "b[2020-01-03]", "w"] == sorted(plant.settle())
+
+
+def test_an_update_while_running_leads_to_another_run(plant):
+    """What arrives while a run is going on is not lost: the run keeps its pins, and another one follows."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    (running,) = plant.take()
+    plant.drop("a", "two")
+    plant.ask(plant.done(plant.take()[0]))
+    assert [] == plant.take()
+
+    plant.ask(plant.done(running))
+
+    assert "b(=one)" == plant.head("b")
+    assert ["b"] == plant.settle()
+    assert "b(=two)" == plant.head("b")
+
+
+def test_an_update_while_queued_supersedes_the_run(plant):
+    """A run that no worker has touched gives way to one with the newer input."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.now -= 1  # so that the file is taken in before the queued run is granted
+    plant.drop("a", "two")
+    (ingest,) = plant.take(1)
+    plant.now += 1
+    plant.ask(plant.done(ingest))
+    states = [r["state"] for r in plant.runs("b")]
+
+    assert ["queued", "superseded"] == states
+    assert ["b"] == plant.settle()
+    assert "b(=two)" == plant.head("b")
+
+
+def test_a_failed_run_waits_for_a_cause(plant):
+    """A failure is not repeated for the same cause; news or a request runs it again."""
+    plant.apply({"b": ["a"], "c": ["b"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.ask(plant.failed(plant.take()[0]))
+
+    assert [] == plant.settle()
+    assert "failed" == plant.why("b")
+    plant.drop("a", "two")
+    assert ["a", "b", "c"] == plant.settle()
+
+
+def test_what_lies_below_a_failure_is_held(plant):
+    """The bottom of a diamond does not mix new and old when one leg failed; a repair releases it."""
+    plant.apply(DIAMOND)
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+    plant.ask(plant.done(plant.take()[0]))
+    legs = {x.workflow: x for x in plant.take(2)}
+    plant.ask(plant.failed(legs["b"]), plant.done(legs["c"]))
+
+    assert [] == plant.settle()
+    assert "upstream_failed" == plant.why("d")
+    request.materialize(plant.plane, "b", "", ME)
+    assert ["b", "d"] == plant.settle()
+    assert "d(=b(=two),=c(=two))" == plant.head("d")
+
+
+def test_a_new_workflow_does_no_historical_work(plant):
+    """Adopted over many partitions, a workflow runs for the newest only; an older one once its input is updated."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+    for day in (1, 2, 3):
+        plant.drop("a", "o", f"2020-01-0{day}")
+    plant.settle()
+    plant.apply({"b": ["a"], "c": ["b"]}, daily=("a", "b", "c"))
+
+    assert ["c[2020-01-03]"] == plant.settle()
+    assert "not_asked" == plant.why("c", "2020-01-01")
+    plant.drop("a", "new", "2020-01-01")
+    assert ["a[2020-01-01]", "b[2020-01-01]", "c[2020-01-01]"] == plant.settle()
+
+
+def test_an_edit_runs_nothing_unasked(plant):
+    """Changed code is shown as stale, and runs with `rebuild`."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.apply({"b": ["a"]}, code="two")
+
+    assert [] == plant.settle()
+    assert "code_changed" == plant.why("b")
+    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    assert ["b"] == plant.settle()
+    assert "up_to_date" == plant.why("b")
+
+
+def test_mended_code_repairs_a_failure(plant):
+    """With `rebuild`, what failed under the old code runs under the new."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.ask(plant.failed(plant.take()[0]))
+    plant.apply({"b": ["a"]}, code="mended", rebuild="latest")
+
+    assert ["b"] == plant.settle()
+
+
+def test_a_run_keeps_its_bundle(plant):
+    """A run that was planned before an apply executes the code it was planned with, the next one the new."""
+    plant.apply({"b": ["a"]}, code="one")
+    plant.drop("a", "x")
+    plant.ask(plant.done(plant.take()[0]))
+    applied = plant.apply({"b": ["a"]}, code="two")
+    (old,) = plant.take()
+
+    assert applied.bundle != old.entry.bundle
+    plant.ask(plant.done(old))
+    plant.drop("a", "y")
+    plant.ask(plant.done(plant.take()[0]))
+    assert applied.bundle == plant.take()[0].entry.bundle
+
+
+def test_manual_runs_only_when_asked(plant):
+    """A manual workflow is left alone by updates, and holds nobody."""
+    plant.apply({"b": ["a"], "c": ["a", "b"]}, triggers={"b": Manual()})
+    plant.drop("a", "one")
+    assert ["a"] == plant.settle()
+    assert "manual" == plant.why("b")
+    assert "waiting_for_input" == plant.why("c")
+
+
+def test_a_named_trigger_waits_for_its_asset(plant):
+    """on_update('x') runs for news of x alone, with the newest of the other inputs."""
+    plant.apply({"c": ["a", "b"]}, triggers={"c": OnUpdate(("b",))})
+    plant.drop("a", "a1")
+    plant.drop("b", "b1")
+    plant.settle()
+    plant.drop("a", "a2")
+    assert ["a"] == plant.settle()
+    plant.drop("b", "b2")
+
+    assert ["b", "c"] == plant.settle()
+    assert "c(=a2,=b2)" == plant.head("c")
+
+
+def test_an_asset_that_is_only_waited_for(plant):
+    """An asset named by the trigger and not consumed starts runs, is not granted, and restricts what is made."""
+    plant.apply({"c": ["a"], "other": ["s"]}, triggers={"c": OnUpdate(("s",))})
+    plant.drop("a", "a1")
+    assert ["a"] == plant.settle()
+    plant.drop("s", "s1")
+
+    assert {"s", "c", "other"} == set(plant.settle())
+    assert "c(=a1)" == plant.head("c")
+    origins = plant.plane.access.as_principal(ME).policy("c")["origins"]
+    assert {"a", "c", "s"} == {o["origin"] for o in origins}
+
+
+def test_the_same_delivery_is_a_no_op(plant):
+    """The same path and fingerprint reported again leads to nothing."""
+    from riparian.scheduler import ingest
+    from riparian.scheduler.core.readiness import FileSeen
+
+    plant.apply({"b": ["a"]})
+    seen = FileSeen(
+        source="a", path="1:x", partition="", fingerprint="1-1-1", size=1, mtime_ns=1, inode=1, state="ready"
+    )
+    ingest.observe(plant.plane, [seen, seen])
+    assert ["a", "b"] == plant.settle()
+    ingest.observe(plant.plane, [seen])
+
+    assert [] == plant.settle()
+
+
+def test_files_of_a_partition_are_taken_in_in_order(plant):
+    """Two files for one partition become two versions in the order in which they were seen."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.drop("a", "two")
+    plant.settle()
+
+    assert "two" == plant.head("a")
+
+
+def test_what_waits_survives_a_restart(plant):
+    """A held workflow partition, a queued run and an unfinished one go on after the control plane came back."""
+    plant.apply(DIAMOND)
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+    plant.ask(plant.done(plant.take()[0]))
+    (leg,) = plant.take(1)
+    session = plant.session
+    plant.close()
+    plant.open()
+
+    assert [200] == [r.status for r in plant.ask(plant.done(leg), session=session).results]
+    plant.settle()
+    assert "d(=b(=two),=c(=two))" == plant.head("d")

@@ -1,0 +1,188 @@
+"""Lineage at both levels: as of when things were pinned, honest about its limits, and silent about hidden names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from riparian.assets.errors import Invalid, NotFound
+from riparian.assets.partitions import Daily
+from riparian.assets.policy import Policy, Principal
+
+if TYPE_CHECKING:
+    from conftest import World
+
+OWNER = Principal(name="olga")
+OPS = Principal(name="ana", groups=frozenset({"ops"}), clearances=frozenset({"pii"}))
+BOB = Principal(name="bob")
+EVE = Principal(name="eve")
+ALL = "\U0010ffff"
+
+
+def edges(answer: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(e["from"], e["to"]) for e in answer["edges"]}
+
+
+def names(answer: dict[str, Any]) -> set[str]:
+    return {n["id"] for n in answer["nodes"]}
+
+
+@pytest.fixture
+def month(world: World) -> World:
+    """air.day (daily, open) rolled up into air.month."""
+    days = Daily("day", "2024-01-01")
+    world.declare(world.source("air.day", Policy(), days), world.made("air.month"), air__month=["air.day"])
+    return world
+
+
+def test_the_declared_graph_in_both_directions(river: World) -> None:
+    """Edges run with the data, from upstream to downstream."""
+    answer = river.view(OPS).lineage("air.flights")
+
+    assert {("air.drop", "air.flights"), ("air.flights", "air.report")} == edges(answer)
+    assert (["air.flights"], False, 0) == (answer["roots"], answer["truncated"], answer["left_out"])
+
+
+@pytest.mark.parametrize(
+    ("direction", "depth", "expected"),
+    [
+        ("up", None, {"air.report", "air.flights", "air.drop"}),
+        ("up", 1, {"air.report", "air.flights"}),
+        ("up", 0, {"air.report"}),
+        ("down", None, {"air.report"}),
+    ],
+)
+def test_direction_and_depth_bound_the_walk(
+    river: World, direction: str, depth: int | None, expected: set[str]
+) -> None:
+    """Depth counts steps from the root; None goes to the end."""
+    assert expected == names(river.view(OPS).lineage("air.report", direction=direction, up=depth, down=depth))
+
+
+def test_versions_name_run_file_and_what_they_were_made_from(river: World) -> None:
+    """From the report back to the file that was dropped, version by version."""
+    answer = river.view(OPS).lineage("air.report", level="version")
+
+    assert {("v0001", "v0002"), ("v0002", "v0003")} == edges(answer)
+    drop = next(n for n in answer["nodes"] if n["id"] == "v0001")
+    assert ("air.drop", "r0001", "drop/a.json") == (drop["key"], drop["run"], drop["file"])
+
+
+def test_lineage_is_as_of_the_pin_and_not_of_today(river: World) -> None:
+    """A newer version of an input does not appear above what was made before it, nor the other way round."""
+    river.commit("air.flights", inputs=[("air.drop", "", "")])
+
+    view = river.view(OPS)
+
+    assert {"v0001", "v0002", "v0003"} == names(view.lineage("air.report", level="version"))
+    assert {"v0001", "v0004"} == names(view.lineage("air.flights", level="version"))
+    assert {"v0001", "v0002", "v0003"} == names(view.lineage("air.flights", version="v0002"))
+
+
+def test_a_roll_up_is_one_row_and_expands_to_the_heads_of_its_time(month: World) -> None:
+    """Of each partition the newest version at the pin, replaced and later ones left out."""
+    old = month.commit("air.day", "2024-01-01")
+    first = month.commit("air.day", "2024-01-01")
+    second = month.commit("air.day", "2024-01-02")
+    month.commit("air.month", inputs=[("air.day", "", ALL)])
+    later = month.commit("air.day", "2024-01-03")
+    view = month.view(BOB)
+
+    assert {first, second, "v0004"} == names(view.lineage("air.month", level="version"))
+    assert {second, "v0004"} == names(view.lineage("air.day", "2024-01-02", level="version"))
+    assert {old} == names(view.lineage("air.day", version=old, level="version"))
+    assert {later} == names(view.lineage("air.day", "2024-01-03", level="version"))
+
+
+def test_a_version_without_a_head_is_no_member_of_a_set(month: World) -> None:
+    """What was superseded before it could become head was never an input."""
+    month.commit("air.day", "2024-01-01")
+    month.commit("air.day", "2024-01-01", state="superseded")
+    month.commit("air.month", inputs=[("air.day", "", ALL)])
+
+    assert {"v0001", "v0003"} == names(month.view(BOB).lineage("air.month", level="version"))
+
+
+@pytest.mark.parametrize("limit", [1, 5, 12])
+def test_a_limit_is_admitted_with_what_it_left_out(month: World, limit: int) -> None:
+    """The answer says that it is cut, and how many neighbours it left out."""
+    for day in range(1, 12):
+        month.commit("air.day", f"2024-01-{day:02}")
+    month.commit("air.month", inputs=[("air.day", "", ALL)])
+
+    answer = month.view(BOB).lineage("air.month", level="version", limit=limit)
+
+    assert (limit, limit < 12, 12 - limit) == (len(answer["nodes"]), answer["truncated"], answer["left_out"])
+
+
+def test_more_edges_than_are_fetched_are_counted_by_the_database(month: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level that has more edges than an answer may hold is cut there, and its nodes are still counted."""
+    from riparian.storage.access import lineage
+
+    monkeypatch.setattr(lineage, "EDGES_FOR_EACH_NODE", 1)
+    for day in range(1, 10):
+        month.commit("air.day", f"2024-01-{day:02}")
+    month.commit("air.month", inputs=[("air.day", "", ALL)])
+
+    answer = month.view(BOB).lineage("air.month", level="version", limit=4)
+
+    assert (4, True, 6) == (len(answer["nodes"]), answer["truncated"], answer["left_out"])
+
+
+def test_hidden_nodes_keep_their_place_and_lose_their_name(river: World) -> None:
+    """In both levels a reader of the source alone sees that something follows, and nothing of it."""
+    river.overlay("air.flights", Policy(readers={"legal"}))
+    view = river.view(OPS)
+
+    for level, root in (("asset", "air.drop"), ("version", "v0001")):
+        answer = view.lineage("air.drop", level=level)
+        hidden = [n for n in answer["nodes"] if n["restricted"]]
+
+        assert [{"id", "restricted"}] * 2 == [set(n) for n in hidden]
+        assert {(root, hidden[0]["id"]), (hidden[0]["id"], hidden[1]["id"])} == edges(answer)
+        assert "flights" not in str(answer)
+
+
+def test_a_tightened_asset_loses_its_name_on_the_next_call(river: World) -> None:
+    """The first answer names it, the next one does not."""
+    view = river.view(OPS)
+    assert "air.report" in names(view.lineage("air.drop"))
+
+    river.overlay("air.report", Policy(readers={"legal"}))
+
+    assert "air.report" not in names(view.lineage("air.drop"))
+
+
+def test_ids_of_hidden_nodes_are_stable_and_of_one_reader(world: World) -> None:
+    """The same to one reader in every answer; two readers can not compare theirs."""
+    world.declare(
+        world.source("air.free", Policy()), world.made("air.closed", Policy(readers={"ops"})), air__closed=["air.free"]
+    )
+
+    def hidden(reader: Principal) -> str:
+        answer = world.view(reader).lineage("air.free")
+        return next(n["id"] for n in answer["nodes"] if n["restricted"])
+
+    assert hidden(BOB) == hidden(BOB)
+    assert hidden(BOB) != hidden(EVE)
+
+
+def test_a_version_of_another_asset_is_not_found(river: World) -> None:
+    """The version must be the asset's own."""
+    with pytest.raises(NotFound):
+        river.view(OPS).lineage("air.report", version="v0001", level="version")
+
+
+@pytest.mark.parametrize("wrong", [{"direction": "left"}, {"level": "column"}, {"limit": 0}, {"up": -1}])
+def test_what_can_not_be_asked_is_said(river: World, wrong: dict[str, Any]) -> None:
+    """A wrong value is named."""
+    with pytest.raises(Invalid, match=next(iter(wrong))):
+        river.view(OPS).lineage("air.report", **wrong)
+
+
+def test_an_owner_sees_the_shape_without_content(river: World) -> None:
+    """Who owns all and may read nothing sees names and runs, no digest and no file."""
+    answer = river.view(OWNER).lineage("air.report", level="version")
+
+    assert [(None, None)] * 3 == [(n["digest"], n["file"]) for n in answer["nodes"]]
