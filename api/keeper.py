@@ -6,10 +6,10 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from riparian.api import state
-from riparian.scheduler.executors.base import State
+from riparian.scheduler.executors.base import Executor, State
 from riparian.scheduler.executors.subprocess import SubprocessExecutor
 
 if TYPE_CHECKING:
@@ -30,10 +30,8 @@ SECRETS = ("RIPARIAN_TOKEN", "RIPARIAN_WORKER_TOKEN")
 class Keeper:
     """Keeps one worker process alive. The control plane is told nothing of a death: the worker's leases expire."""
 
-    def __init__(self, settings: Settings, url: str, token: str) -> None:
-        environ = {name: value for name, value in os.environ.items() if name not in SECRETS}
-        scratch = settings.state / "scratch"
-        self._executor = SubprocessExecutor(scratch=scratch, slots=settings.slots, environ=environ)
+    def __init__(self, executor: Executor[Any], url: str, token: str) -> None:
+        self._executor = executor
         self._url = url
         self._token = token
         self._ended = threading.Event()
@@ -45,7 +43,9 @@ class Keeper:
         token = state.read_token(settings.state, state.WORKER_TOKEN)
         if token is None:
             raise FileNotFoundError(settings.state / state.WORKER_TOKEN)
-        return cls(settings, url, token)
+        environ = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        executor = SubprocessExecutor(scratch=settings.state / "scratch", slots=settings.slots, environ=environ)
+        return cls(executor, url, token)
 
     def start(self) -> None:
         self._thread.start()
@@ -66,6 +66,6 @@ class Keeper:
                     return
             if time.monotonic() - began > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            log.warning("the worker ended (%s); another one starts in %.1f s", worker.returncode, pause)
+            log.warning("the worker ended; another one starts in %.1f s", pause)
             self._ended.wait(pause)
             pause = min(pause * 2, LAST_PAUSE_SECONDS)

@@ -35,7 +35,8 @@ def main() -> int:
     result: dict[str, Any] = {"machine": _machine(), "figures": {}}
     for name in arguments.figures or FIGURES:
         print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-        result["figures"][name] = {"at": _now(), **measure(name)}
+        circumstances = {"at": _now(), "load_before": round(os.getloadavg()[0], 1)}
+        result["figures"][name] = circumstances | measure(name)
         print(json.dumps(result["figures"][name]), file=sys.stderr)
     _print(result["figures"])
     if arguments.write:
@@ -48,7 +49,6 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 1),
     }
 
 
@@ -74,9 +74,11 @@ def _write(result: dict[str, Any]) -> None:
     head, _, rest = page.partition(BEGIN)
     _, _, tail = rest.partition(END)
     machine = result["machine"]
+    days = sorted({figures["at"][:10] for figures in result["figures"].values()})
+    busiest = max(figures["load_before"] for figures in result["figures"].values())
     said = (
-        f"Machine: {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
-        f"load average before the run {machine['load_before']}."
+        f"Machine: {machine['cores']} cores, {machine['system']}, Python {machine['python']}; {' and '.join(days)}; "
+        f"load average before a figure at most {busiest}."
     )
     PAGE.write_text(f"{head}{BEGIN}\n{table.markdown(result['figures'])}\n\n{said}\n{END}{tail}", encoding="utf-8")
 

@@ -53,6 +53,7 @@ class ControlPlane:
         self.bells = Bells()
         self.opened: dict[str, tuple[str, str]] = {}  # session → (hash of its secret, pool)
         self._alarm = Alarm(self.bells.ring_daemon)
+        self._ticking = False
         self._sensor: Any = None
         self._watched: object = None
         self._stopping = threading.Event()
@@ -66,7 +67,6 @@ class ControlPlane:
         """Takes up where the last process ended. Workers that are still there keep their leases."""
         until = int(self.settings.lease_seconds * 1_000_000)
         self.db.write(lambda tx: session_rows.renew_all(tx, tx.now + until))
-        self._alarm.start()
         for thread in self._threads:
             thread.start()
         self.bells.ring_daemon()
@@ -120,11 +120,18 @@ class ControlPlane:
             if self._stopping.is_set():
                 return
             try:
-                self._alarm.set(self.db.write(self._plan))
+                self._wake_at(self.db.write(self._plan))
             except Exception:
                 log.exception("planning failed; it is tried again in a second")
                 self._stopping.wait(1.0)
                 self.bells.ring_daemon()
+
+    def _wake_at(self, due_at: int | None) -> None:
+        """Sets the alarm; the clock is started with the first timer there ever is, for it costs memory and time."""
+        if due_at is not None and not self._ticking:
+            self._ticking = True
+            self._alarm.start()
+        self._alarm.set(due_at)
 
     def _plan(self, tx: Tx) -> int | None:
         """Plans what is dirty and rings for what is due; returns when the next timer is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
+from sqlalchemy.exc import OperationalError
 
 from riparian.assets.errors import RiparianError, Unauthenticated
 from riparian.scheduler.commit import Accepted, accept, output_directory
@@ -32,11 +34,13 @@ from riparian.scheduler.core.protocol import (
     encode,
 )
 from riparian.scheduler.tick import tick_safely
-from riparian.storage.metadata import runs, sessions, timers, versions
+from riparian.storage.metadata import runs, sessions, versions
 from riparian.storage.metadata.database import Tx
 
 if TYPE_CHECKING:
     from riparian.scheduler.control import ControlPlane
+
+log = logging.getLogger(__name__)
 
 MAX_GRANT = 64
 """Leases in one answer: what one worker is given no other can start."""
@@ -75,7 +79,8 @@ def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[
     if results:
         if runs.is_ready(tx, session.pool):
             tx.after_commit.append(lambda: plane.bells.ring(session.pool))
-        if timers.earliest(tx) is not None:
+        if any(a.report.outcome in ("failed", "timed_out") for a in accepted):
+            # A new try may be due later; the daemon sets the alarm.
             tx.after_commit.append(plane.bells.ring_daemon)
     return answer
 
@@ -84,7 +89,21 @@ def _accept(tx: Tx, plane: ControlPlane, session: str, accepted: Accepted) -> Re
     report = accepted.report
     if not hmac.compare_digest(report.secret, lease_secret(plane.key, report.step, report.epoch)):
         return Result(step=report.step, epoch=report.epoch, status=409, reason="fenced: this is not the lease's secret")
-    return accept(tx, plane.graphs.at(tx), session, accepted)
+    graph = plane.graphs.at(tx)
+    try:
+        with tx.conn.begin_nested():
+            return accept(tx, graph, session, accepted)
+    except OperationalError:
+        raise
+    except Exception as exc:
+        # One report that can not be written must not hold up the others of its worker for ever.
+        log.exception(
+            "the report of step %s at epoch %s could not be written; its attempt fails", report.step, report.epoch
+        )
+        error = f"the control plane could not write the report ({type(exc).__name__}: {exc})"
+        spoiled = replace(report, outcome="failed", outputs=(), error=error)
+        taken = accept(tx, graph, session, Accepted(spoiled))
+        return replace(taken, status=422, reason=error) if taken.status == 200 else taken
 
 
 def grant(tx: Tx, plane: ControlPlane, session: Row[Any], want: int) -> tuple[Lease, ...]:
@@ -135,6 +154,7 @@ def _piece(version: Row[Any]) -> Piece:
         digest=version.digest,
         objects=decode(version.objects, tuple[StoredObject, ...]),
         content=version.content,
+        file=version.file,
     )
 
 

@@ -5,17 +5,37 @@ Importing this loads no server, no database and no HTTP: commands load what they
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from riparian.api.cli import acts, declarations, processes, reads
 
 app = typer.Typer(
     name="riparian",
-    help="A data-aware scheduler in which the right to read a dataset flows downstream with the data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"riparian {version('riparian')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """A data-aware scheduler in which the right to read a dataset flows downstream with the data."""
+
+
 for room in (processes, declarations, reads, acts):
     room.install(app)
 

@@ -44,6 +44,7 @@ class Piece:
     """One granted version: where its objects lie and how to read them. ``partition`` is empty for a whole asset.
 
     ``content`` is the JSON text of a small value that lies in the metadata; then there are no ``objects``.
+    ``file`` is the path of the file that an ingested version was copied from.
     """
 
     partition: str
@@ -52,6 +53,7 @@ class Piece:
     digest: str
     objects: tuple[StoredObject, ...] = ()
     content: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

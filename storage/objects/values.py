@@ -67,6 +67,8 @@ def _opener(objects: Objects, input: Input, piece: Piece) -> Callable[[], Any]:
 
 def _read(objects: Objects, input: Input, piece: Piece) -> Any:
     where = f"{input.asset} (partition {piece.partition})" if piece.partition else input.asset
+    if piece.file:
+        where = f"{where} from {piece.file}"
     reader = format_named(piece.format)
     if type_key(input.type) not in reader.reads:
         raise UnreadableInput(

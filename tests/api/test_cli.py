@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,19 @@ def test_every_command_says_what_it_does() -> None:
 
         assert 0 == helped.exit_code
         assert {"--json", "--as", "--project", "--url"} <= set(helped.output.split())
+
+
+def test_the_version_is_told() -> None:
+    """For whoever asks for help."""
+    assert f"riparian {version('riparian')}\n" == CliRunner().invoke(app, ["--version"]).stdout
+
+
+def test_worker_becomes_the_worker(tmp_path: Path) -> None:
+    """All its options go through to `python -m riparian.scheduler.worker`; without a token it ends as a wrong call."""
+    ended = shell(tmp_path, "worker", "--url", "http://127.0.0.1:9", "--pool", "small")
+
+    assert 2 == ended.returncode
+    assert "RIPARIAN_WORKER_TOKEN" in ended.stderr
 
 
 def test_check_tells_of_a_good_project(project: Path) -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -96,7 +97,7 @@ def workers_of(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_is_found_while_it_listens(tmp_path: Path, number: signal.Signals) -> None:
-    """It writes where it listens, keeps its tokens to itself, refuses a second one, and leaves nothing behind."""
+    """It writes where it listens, keeps its tokens to itself, refuses a second one, and takes its address back."""
     with running(tmp_path, "serve", "--port", "0", "--json") as served:
         told = json.loads(served.line("url"))
         folder = tmp_path / ".riparian"
@@ -130,11 +131,9 @@ def test_commands_find_the_server_and_its_token(tmp_path: Path) -> None:
     assert 1 == len(set(tokens))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - never bound
 def test_other_machines_are_kept_out_unless_said(tmp_path: Path, host: str) -> None:
-    """Tokens cross the wire in clear: an address that others reach needs --allow-remote; nothing is opened before."""
-    from dataclasses import replace
-
+    """Tokens cross the wire in clear: what others reach needs --allow-remote, and nothing is opened before."""
     with pytest.raises(Refused, match="--allow-remote"):
         server.serve(replace(settings.load(tmp_path, {}), host=host))
 

@@ -182,6 +182,20 @@ def test_other_outputs_are_refused(plant, lease):
     assert plant.head("b") is None
 
 
+def test_one_bad_report_does_not_hold_up_the_others(plant):
+    """What can not be written fails its own attempt; the other reports of the message are taken."""
+    plant.apply({"b": ["a"], "c": ["a"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    b, c = sorted(plant.take(2), key=lambda x: x.workflow)
+    report = plant.done(b)
+    bad = replace(report, outputs=(replace(report.outputs[0], bytes=2**200),))
+
+    assert [422, 200] == statuses(plant.ask(bad, plant.done(c)))
+    assert (None, "c(=one)") == (plant.head("b"), plant.head("c"))
+    assert "could not write the report" in plant.plane.access.as_principal(me()).run(b.run)["error"]
+
+
 def test_heartbeats_keep_a_lease_and_tell_what_is_gone(plant, lease):
     """A session that beats keeps its leases for any length of time; one that lost a lease is told."""
     held = Held(step=lease.step, epoch=lease.epoch)
