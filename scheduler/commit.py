@@ -85,6 +85,8 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
         return f"this run executes bundle {run.bundle}, the attempt ran {report.bundle}; it was not committed"
     if [w.asset for w in report.outputs] != list(spec.outputs):
         return f"the step makes {list(spec.outputs)}, the attempt reported {[w.asset for w in report.outputs]}"
+    if not any(written.objects for written in report.outputs):
+        return ""
     attempt = runs.attempt_row(tx, step.id, step.epoch)
     assert attempt is not None  # noqa: S101 - written with the lease
     for number, written in enumerate(report.outputs):

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from riparian.assets.errors import RiparianError, Unauthenticated
 from riparian.scheduler.commit import Accepted, accept, output_directory
 from riparian.scheduler.core.facts import Pin, StepSpec
+from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.protocol import (
     Answer,
     Entry,
@@ -69,7 +70,7 @@ def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[
     if (before := sessions.answered(tx, message.session, message.request)) is not None:
         return _with_secrets(plane, decode(before, Answer))
     graph = plane.graphs.at(tx)
-    results = tuple(_accept(tx, plane, message.session, a) for a in accepted)
+    results = tuple(_accept(tx, plane, graph, message.session, a) for a in accepted)
     if results and tick_safely(tx, graph).more:
         tx.after_commit.append(plane.bells.ring_daemon)
     leases = grant(tx, plane, session, min(message.want, MAX_GRANT)) if message.want > 0 else ()
@@ -85,11 +86,10 @@ def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[
     return answer
 
 
-def _accept(tx: Tx, plane: ControlPlane, session: str, accepted: Accepted) -> Result:
+def _accept(tx: Tx, plane: ControlPlane, graph: Graph, session: str, accepted: Accepted) -> Result:
     report = accepted.report
     if not hmac.compare_digest(report.secret, lease_secret(plane.key, report.step, report.epoch)):
         return Result(step=report.step, epoch=report.epoch, status=409, reason="fenced: this is not the lease's secret")
-    graph = plane.graphs.at(tx)
     try:
         with tx.conn.begin_nested():
             return accept(tx, graph, session, accepted)

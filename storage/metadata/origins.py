@@ -6,22 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select, text
 
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import origins
 
 _GET = select(origins.c.members).where(origins.c.id == bindparam("origin_set"))
 _GET_MANY = select(origins.c.id, origins.c.members).where(origins.c.id.in_(bindparam("ids", expanding=True)))
-_ADD = insert(origins)
+_ADD = text("INSERT INTO origins (id, members) VALUES (:id, :members) ON CONFLICT DO NOTHING")
 
 
 def intern(tx: Tx, members: Iterable[str]) -> str:
     """Returns the id of the set, which is a digest of its members; stores it when it is new."""
     body = json.dumps(sorted(set(members)), separators=(",", ":"))
     key = hashlib.sha256(body.encode()).hexdigest()
-    if tx.conn.execute(_GET, {"origin_set": key}).first() is None:
-        tx.conn.execute(_ADD, {"id": key, "members": body})
+    tx.conn.execute(_ADD, {"id": key, "members": body})
     return key
 
 

@@ -108,7 +108,8 @@ def lease(tx: Tx, session_id: str, pool: str, most: int) -> Sequence[Row[Any]]:
     ready = tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now}).scalar() or 0
     if not ready:
         return ()
-    sessions = tx.conn.execute(_LIVE_SESSIONS, {"pool": pool}).scalar() or 1
+    most = min(most, ready)
+    sessions = (tx.conn.execute(_LIVE_SESSIONS, {"pool": pool}).scalar() or 1) if most > 1 else 1
     share = min(most, -(-ready // sessions))
     ids = list(tx.conn.execute(_READY, {"pool": pool, "now": tx.now, "want": share}).scalars())
     rows = tx.conn.execute(_LEASE, {"ids": ids, "holder": session_id}).all()

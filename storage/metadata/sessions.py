@@ -11,7 +11,7 @@ from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import answer, session
 
 KEPT_ANSWERS = 32
-"""How many replies a session can still ask for again; a worker has at most two requests under way."""
+"""How many replies a session can at least still ask for again; a worker has at most two requests under way."""
 
 _ADD = insert(session)
 _BY_SECRET = select(session).where(session.c.secret_hash == bindparam("h"), session.c.closed_at.is_(None))
@@ -77,4 +77,5 @@ def answered(tx: Tx, session_id: str, request: int) -> bytes | None:
 
 def keep_answer(tx: Tx, session_id: str, request: int, body: bytes) -> None:
     tx.conn.execute(_KEEP, {"session": session_id, "request": request, "body": body})
-    tx.conn.execute(_FORGET, {"s": session_id, "before": request - KEPT_ANSWERS})
+    if request % KEPT_ANSWERS == 0:
+        tx.conn.execute(_FORGET, {"s": session_id, "before": request - KEPT_ANSWERS})

@@ -1,0 +1,180 @@
+"""One writer, many readers: what is acknowledged is on disk, and one request can not spoil another."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from riparian.storage.metadata import counters
+from riparian.storage.metadata.database import Database, sqlite_url
+
+
+@pytest.fixture
+def db(tmp_path: Path):
+    database = Database(sqlite_url(tmp_path / "metadata.db"))
+    yield database
+    database.close()
+
+
+def count(db: Database, name: str) -> int:
+    return db.read(lambda tx: counters.value(tx, name))
+
+
+def test_requests_that_wait_together_share_a_transaction(db):
+    """While the writer is busy requests pile up, and are then written with one commit, each answered."""
+    commits = []
+    started, go = threading.Event(), threading.Event()
+
+    def busy(tx):
+        started.set()
+        go.wait(10)
+
+    first = db.submit(busy)
+    started.wait(10)
+    futures = [db.submit(lambda tx: commits.append(id(tx.conn.get_transaction()))) for _ in range(50)]
+    go.set()
+    for future in [first, *futures]:
+        future.result(10)
+
+    assert 1 == len(set(commits))
+
+
+def test_a_failing_request_leaves_nothing_and_harms_no_other(db):
+    """Each request has a savepoint of its own inside the shared transaction."""
+    started, go = threading.Event(), threading.Event()
+
+    def busy(tx):
+        started.set()
+        go.wait(10)
+
+    def spoiled(tx):
+        counters.advance(tx, "spoiled")
+        tx.conn.execute(text("INSERT INTO counter (name, value) VALUES ('spoiled', 1)"))
+
+    db.submit(busy)
+    started.wait(10)
+    good, bad, after = (
+        db.submit(lambda tx: counters.advance(tx, "good")),
+        db.submit(spoiled),
+        db.submit(lambda tx: counters.advance(tx, "good")),
+    )
+    go.set()
+
+    assert (1, 2) == (good.result(10), after.result(10))
+    with pytest.raises(IntegrityError):
+        bad.result(10)
+    assert (2, 0) == (count(db, "good"), count(db, "spoiled"))
+
+
+def test_bells_ring_after_the_commit_and_only_then(db):
+    """A callback sees what was written; that of a request that failed is never called."""
+    seen = []
+
+    def write(tx):
+        counters.advance(tx, "n")
+        tx.after_commit.append(lambda: seen.append(count(db, "n")))
+
+    def fail(tx):
+        tx.after_commit.append(lambda: seen.append("failed"))
+        raise ValueError
+
+    db.write(write)
+    with pytest.raises(ValueError):  # noqa: PT011 - it is ours
+        db.write(fail)
+
+    assert [1] == seen
+
+
+def test_readers_can_not_write(db):
+    """A read that tries to write is refused by the database itself."""
+    with pytest.raises(OperationalError):
+        db.read(lambda tx: counters.advance(tx, "n"))
+
+
+def test_a_read_is_one_snapshot(db):
+    """What is written meanwhile does not show within one read."""
+
+    def look(tx):
+        before = counters.value(tx, "n")
+        db.write(lambda other: counters.advance(other, "n"))
+        return before, counters.value(tx, "n")
+
+    assert (0, 0) == db.read(look)
+    assert 1 == count(db, "n")
+
+
+def test_a_cancelled_request_is_not_run(db):
+    """A caller who went away before the writer came to it changes nothing, and the writer goes on."""
+    started, go = threading.Event(), threading.Event()
+
+    def busy(tx):
+        started.set()
+        go.wait(10)
+
+    db.submit(busy)
+    started.wait(10)
+    gone: Future[int] = db.submit(lambda tx: counters.advance(tx, "gone"))
+    assert gone.cancel()
+    go.set()
+
+    assert 1 == db.write(lambda tx: counters.advance(tx, "after"))
+    assert 0 == count(db, "gone")
+
+
+def test_closing_writes_what_is_queued(tmp_path: Path):
+    """Close answers what was asked before it, and a second close does nothing."""
+    db = Database(sqlite_url(tmp_path / "metadata.db"))
+    futures = [db.submit(lambda tx: counters.advance(tx, "n")) for _ in range(20)]
+    db.close()
+    db.close()
+
+    assert list(range(1, 21)) == [f.result(1) for f in futures]
+    with pytest.raises(RuntimeError):
+        db.write(lambda tx: None)
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path):
+    """kill -9 at any moment: every number that was printed is in the database."""
+    path = tmp_path / "metadata.db"
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from riparian.storage.metadata import counters\n"
+        "from riparian.storage.metadata.database import Database, sqlite_url\n"
+        "db = Database(sqlite_url(Path(sys.argv[1])))\n"
+        "while True: print(db.write(lambda tx: counters.advance(tx, 'n')), flush=True)\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    said = [worker.stdout.readline() for _ in range(30)]
+    os.kill(worker.pid, signal.SIGKILL)
+    said += worker.stdout.readlines()
+    worker.wait(10)
+    complete = [int(line) for line in said if line.endswith("\n")]
+
+    db = Database(sqlite_url(path))
+    found = count(db, "n")
+    db.close()
+    assert complete[-1] <= found <= complete[-1] + 1
+
+
+def test_durability_is_as_promised(db):
+    """The writer waits for the disk at every commit, and readers never block it."""
+
+    def pragmas(tx):
+        return [tx.conn.execute(text(f"PRAGMA {p}")).scalar() for p in ("journal_mode", "synchronous")]
+
+    assert ["wal", 2] == db.write(pragmas)
+
+
+def test_memory_databases_are_refused():
+    """What would be gone with the process is no catalogue."""
+    with pytest.raises(ValueError, match="outlives the process"):
+        Database("sqlite://")
