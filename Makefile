@@ -20,7 +20,7 @@ help:  ## say what there is
 demo: $(DEMO_DATA)  ## run the example: real flights, an update, who may read what
 	@$(BIN)/python examples/flights/demo.py
 
-test: $(INSTALLED)  ## run the tests
+test: $(DEMO_DATA)  ## run the tests
 	@$(BIN)/python -m pytest
 
 check: $(INSTALLED)  ## formatting, lint, types, who may import whom

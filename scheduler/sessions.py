@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from riparian.assets.errors import Invalid, Unauthenticated
 from riparian.scheduler import commit
-from riparian.scheduler.core.protocol import PROTOCOL_VERSION, Heartbeat, HeartbeatAnswer, OpenSession, Session
+from riparian.scheduler.core.protocol import PROTOCOL_VERSION, Heartbeat, HeartbeatAnswer, Held, OpenSession, Session
 from riparian.storage.metadata import runs, sessions
 from riparian.storage.metadata.database import Tx
 
@@ -82,9 +82,16 @@ def heartbeat(plane: ControlPlane, message: Heartbeat) -> HeartbeatAnswer:
         if not sessions.renew(tx, message.session, _until(plane, tx)):
             raise Unauthenticated("this session is over; open a new one")
         mine = {(s.id, s.epoch) for s in runs.held_by(tx, message.session)}
-        return HeartbeatAnswer(revoked=tuple(h for h in message.leases if (h.step, h.epoch) not in mine))
+        gone = [h for h in message.leases if (h.step, h.epoch) not in mine]
+        return HeartbeatAnswer(revoked=tuple(h for h in gone if not _reported(tx, h)))
 
     return plane.db.write(write)
+
+
+def _reported(tx: Tx, held: Held) -> bool:
+    """Whether the worker itself ended the attempt: its report and this heartbeat crossed on their way."""
+    attempt = runs.attempt_row(tx, held.step, held.epoch)
+    return attempt is not None and attempt.outcome not in (None, "lost")
 
 
 def close(plane: ControlPlane, session: str) -> None:

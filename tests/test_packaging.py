@@ -30,7 +30,9 @@ def _sources() -> set[str]:
 
 def _copied_tree(into: Path) -> Path:
     """The tree without what git ignores, links kept as links; a build writes only into the copy."""
-    left_out = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "__pycache__", "tests", "docs", "examples")
+    left_out = shutil.ignore_patterns(
+        ".*", "*.egg-info", "build", "dist", "__pycache__", "tests", "docs", "examples", "flights-demo*"
+    )
     return Path(shutil.copytree(ROOT, into / "tree", symlinks=True, ignore=left_out))
 
 

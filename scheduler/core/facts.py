@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -46,7 +47,7 @@ class Cause:
     def words(self) -> str:
         match self.kind:
             case "update":
-                return f"{_listed(sorted(self.body['seqs']))} was updated"
+                return f"{updated(self.body['seqs'])} updated"
             case "request":
                 return f"{self.body['by']} asked for it"
             case "fingerprint":
@@ -128,8 +129,10 @@ class Decision:
     supersedes: str | None = None
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def updated(names: Iterable[str]) -> str:
+    """Returns the names as the beginning of a sentence: ``a was``, ``a and b were``."""
+    *rest, last = sorted(names)
+    return f"{', '.join(rest)} and {last} were" if rest else f"{last} was"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,15 @@ that it was made from differ (need), and has something happened that it waits fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from riparian.assets.triggers import Manual
-from riparian.scheduler.core.facts import Action, Blocker, Cause, Decision, Facts, InputFacts, trigger_key
+from riparian.scheduler.core.facts import Action, Blocker, Cause, Decision, Facts, InputFacts, trigger_key, updated
 
 
 def decide(facts: Facts) -> Decision:
     """Returns what to do with one workflow partition, and why."""
     missing = [i for i in facts.inputs if i.now is None and i.edge.input is not None]
     if missing:
-        return _none("waiting_for_input", f"waiting for {_names(missing)}, which has no version yet")
+        return _none("waiting_for_input", f"waiting for a first version of {_names(missing)}")
     if facts.ask is not None:
         return _asked(facts, facts.ask)
     news = {i.edge.asset: i.now.seq for i in facts.inputs if i.now is not None and i.edge.wakes and _is_news(i, facts)}
@@ -27,9 +25,7 @@ def decide(facts: Facts) -> Decision:
         # What it was pinned to, not what was consumed before it, is what the news will be held against at its end.
         return _after_own(facts)
     if not need:
-        return Decision(
-            action=Action.ADVANCE, code="unchanged", words=f"{_names_of(news)} was updated with equal content"
-        )
+        return Decision(action=Action.ADVANCE, code="unchanged", words=f"{updated(news)} updated with equal content")
     cause = Cause(kind="update", body={"seqs": dict(sorted(news.items()))})
     key = trigger_key(facts.workflow.key, facts.partition, cause)
     if facts.unfinished and facts.unfinished.trigger_key == key:
@@ -106,8 +102,4 @@ def _none(code: str, words: str) -> Decision:
 
 
 def _names(inputs: list[InputFacts]) -> str:
-    return _names_of(i.edge.asset for i in inputs)
-
-
-def _names_of(assets: Iterable[str]) -> str:
-    return ", ".join(sorted(assets))
+    return ", ".join(sorted(i.edge.asset for i in inputs))

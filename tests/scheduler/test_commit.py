@@ -204,11 +204,19 @@ def test_heartbeats_keep_a_lease_and_tell_what_is_gone(plant, lease):
         beat = sessions.heartbeat(plant.plane, Heartbeat(session=plant.session.session, leases=(held,)))
         assert () == beat.revoked
         assert 0 == sessions.expire(plant.plane)
-    stale = Held(step=lease.step, epoch=lease.epoch - 1)
+    stale = Held(step=lease.step, epoch=lease.epoch + 1)
     beat = sessions.heartbeat(plant.plane, Heartbeat(session=plant.session.session, leases=(held, stale)))
 
     assert (stale,) == beat.revoked
     assert [200] == statuses(plant.ask(plant.done(lease)))
+
+
+def test_a_heartbeat_that_crosses_a_report_revokes_nothing(plant, lease):
+    """What the worker itself reported is over, not taken away from it."""
+    plant.ask(plant.done(lease))
+    held = Held(step=lease.step, epoch=lease.epoch)
+
+    assert () == sessions.heartbeat(plant.plane, Heartbeat(session=plant.session.session, leases=(held,))).revoked
 
 
 def test_shares_are_fair(plant):

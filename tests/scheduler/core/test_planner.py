@@ -123,3 +123,10 @@ def test_input_added_by_an_edit_does_not_run_by_itself():
     given = facts(then_b=None, baseline=10)
 
     assert (Action.NONE, "not_triggered") == ((d := decide(given)).action, d.code)
+
+
+def test_several_causes_read_well():
+    """More than one asset were updated, and one was."""
+    decision = decide(facts(a=(7, "n"), b=(8, "n")))
+
+    assert "runs because x.a and x.b were updated" == decision.words
