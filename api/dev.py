@@ -91,7 +91,8 @@ class Development:
         except RiparianError as exc:
             for problem in getattr(exc, "problems", ()):
                 self._tell(Event(what="problem", subject=str(problem.location or "?"), detail=_sentence(problem)))
-            self._tell(Event(what="not applied", subject=self._settings.name, detail=f"{exc}; what was applied before stays in force"))
+            detail = f"{exc}; what was applied before stays in force"
+            self._tell(Event(what="not applied", subject=self._settings.name, detail=detail))
             return
         changes = [
             f"{len(applied[word])} {word}" for word in ("added", "changed", "removed", "pending") if applied[word]

@@ -152,7 +152,7 @@ def test_dev_applies_works_and_tells(tmp_path: Path) -> None:
         dev.line("committed", "air.count")
         (tmp_path / "air.py").write_text(PROJECT + "def broken(:\n")
         dev.line("problem", "air.py:")
-        dev.line("not applied", "the last good one stays")
+        dev.line("not applied", "stays in force")
         (tmp_path / "air.py").write_text(PROJECT.replace("num_rows}", "num_rows * 2}"))
         dev.line("applied", "1 changed")
         dev.line("committed", "air.count")

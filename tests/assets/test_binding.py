@@ -103,7 +103,7 @@ def test_unknown_names_missing_annotations_and_stray_inputs_are_all_told() -> No
     """Every problem of one function is reported at once."""
 
     @asset("air.delays", inputs={"dx": "air.x"})
-    def delays(nothing: Table, flights): ...  # noqa: ANN001, ANN202  # the mistake under test
+    def delays(nothing: Table, flights): ...  # the mistake under test
 
     assert ["unbound_parameter", "missing_annotation", "unknown_parameter", "missing_annotation"] == codes(
         bound(delays, "air.flights", "air.x")

@@ -340,8 +340,8 @@ def test_why_says_what_the_planner_says_and_names_nothing_hidden(world: World) -
     as_reader = world.view(OPS).why("air.clean")
     as_owner = world.view(OWNER).why("air.clean")
 
-    assert "waiting for air.raw, which has no version yet" == as_reader["words"]
-    assert "waiting for a restricted asset, which has no version yet" == as_owner["words"]
+    assert "waiting for a first version of air.raw" == as_reader["words"]
+    assert "waiting for a first version of a restricted asset" == as_owner["words"]
     assert "source" == world.view(OPS).why("air.raw")["code"]
 
 
