@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from riparian.assets.partitions import WHOLE, Interval
+from riparian.assets.triggers import Manual
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Graph
 
@@ -27,7 +28,11 @@ class Blockers:
             self.add(blocker)
 
     def add(self, blocker: Blocker) -> None:
-        """Blocks everything below ``blocker``, but not itself."""
+        """Blocks everything below ``blocker``, but not itself. A manual workflow that failed holds nobody: nothing but
+        a person will run it again."""
+        spec = self._graph.workflows.get(blocker.workflow)
+        if blocker.failed and spec is not None and isinstance(spec.trigger, Manual):
+            return
         frontier = [(blocker.workflow, blocker.partition)]
         while frontier:
             workflow, partition = frontier.pop()

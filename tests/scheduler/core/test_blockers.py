@@ -62,6 +62,14 @@ def test_manual_between_does_not_hold():
     assert blockers.find("d", "") is None
 
 
+def test_a_failed_manual_workflow_holds_nobody():
+    """Nobody waits for a repair that only a person can ask for; while it runs, its end is waited for."""
+    g = graph(DIAMOND, triggers={"b": Manual()})
+
+    assert Blockers(g, 3, [Blocker("b", "", failed=True)]).find("c", "") is None
+    assert Blockers(g, 3, [Blocker("b", "", failed=False)]).find("c", "") is not None
+
+
 def test_partition_blocks_its_own_and_the_roll_up():
     """A day blocks the same day below and the roll-up of all days, not another day."""
     g = graph({"b": ["a"], "c": ["b"], "sum": ["c"]}, daily=("a", "b", "c"))
