@@ -7,6 +7,7 @@ connections and never wait for the writer.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -18,11 +19,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
 from riparian.storage.metadata import migrate
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 MAX_GROUP = 256
 """Requests that may share one transaction."""
@@ -108,7 +112,7 @@ class Database:
 
     def _write_group(self, conn: Connection, group: list[_Request]) -> None:
         done: list[tuple[_Request, Any, Tx]] = []
-        failed: list[tuple[_Request, Exception]] = []
+        failed: list[tuple[_Request, BaseException]] = []
         try:
             with conn.begin():
                 for request in group:
@@ -116,25 +120,41 @@ class Database:
                     if not request.future.set_running_or_notify_cancel():
                         continue
                     tx = Tx(conn, self.clock())
+                    savepoint = conn.begin_nested()
                     try:
-                        with conn.begin_nested():
-                            result = request.fn(tx)
-                    except Exception as exc:  # noqa: BLE001 - the loop must survive any request; its caller gets the error
+                        result = request.fn(tx)
+                    except BaseException as exc:  # noqa: BLE001 - the loop must survive any request; its caller is told
+                        # Outside any catch: a database that gave up the whole transaction (a full disk) has no
+                        # savepoint to go back to, and then nothing of this group may be acknowledged.
+                        savepoint.rollback()
                         failed.append((request, exc))
                     else:
+                        savepoint.commit()
                         done.append((request, result, tx))
-        except Exception as exc:  # noqa: BLE001 - the commit failed (a full disk): nothing was acknowledged, all are told
+                _require_transaction(conn)
+        except BaseException as exc:  # noqa: BLE001 - the commit failed: nothing was acknowledged, and all are told
             for request in group:
-                if request.future.running():
+                if request.future.running() or request.future.set_running_or_notify_cancel():
                     request.future.set_exception(exc)
             return
         for _, _, tx in done:
             for callback in tx.after_commit:
-                callback()
+                try:
+                    callback()
+                except Exception:  # the facts are on disk; a bell that does not ring must not end the writer
+                    log.exception("a callback after a commit failed; what it should have woken looks by itself later")
         for request, result, _ in done:
             request.future.set_result(result)
         for request, error in failed:
             request.future.set_exception(error)
+
+
+def _require_transaction(conn: Connection) -> None:
+    """Raises when the database ended the transaction by itself: its commit would then say yes to nothing."""
+    raw = conn.connection.dbapi_connection
+    if getattr(raw, "in_transaction", True) is False:
+        gone = RuntimeError("the database gave up the transaction; nothing was written")
+        raise OperationalError("COMMIT", None, gone)
 
 
 def _engine(url: URL, *, read_only: bool) -> Engine:

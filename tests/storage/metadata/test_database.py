@@ -174,6 +174,54 @@ def test_durability_is_as_promised(db):
     assert ["wal", 2] == db.write(pragmas)
 
 
+def test_a_full_disk_acknowledges_nothing(db):
+    """When the database gives up a transaction, none of the requests that shared it is answered with success."""
+    started, go = threading.Event(), threading.Event()
+
+    def busy(tx):
+        started.set()
+        go.wait(10)
+
+    def fill(tx):
+        pages = tx.conn.execute(text("PRAGMA page_count")).scalar()
+        tx.conn.execute(text(f"PRAGMA max_page_count = {pages}"))
+        tx.conn.execute(text("INSERT INTO origins (id, members) VALUES ('x', zeroblob(10000000))"))
+
+    first = db.submit(busy)
+    started.wait(10)
+    group = [
+        db.submit(lambda tx: counters.advance(tx, "before")),
+        db.submit(fill),
+        db.submit(lambda tx: counters.advance(tx, "after")),
+    ]
+    go.set()
+    first.result(10)
+    said = []
+    for future in group:
+        try:
+            said.append(future.result(10))
+        except OperationalError:
+            said.append("refused")
+    db.write(lambda tx: tx.conn.execute(text("PRAGMA max_page_count = 1000000")))
+
+    kept = [count(db, name) for name in ("before", "after")]
+    assert ["refused" if n == 0 else 1 for n in kept] == [said[0], said[2]]
+    assert "refused" == said[1]
+    assert 1 == db.write(lambda tx: counters.advance(tx, "later"))
+
+
+def test_a_callback_that_fails_does_not_end_the_writer(db):
+    """A bell that breaks is logged; the commit stands and the next request is written."""
+
+    def write(tx):
+        counters.advance(tx, "n")
+        tx.after_commit.append(lambda: 1 / 0)
+
+    db.write(write)
+
+    assert 2 == db.write(lambda tx: counters.advance(tx, "n"))
+
+
 def test_memory_databases_are_refused():
     """What would be gone with the process is no catalogue."""
     with pytest.raises(ValueError, match="outlives the process"):
