@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from riparian.api import state
+from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.executors.base import Executor, State
 from riparian.scheduler.executors.subprocess import SubprocessExecutor
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("riparian.api")
 
-POOL = "default"
 POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.5, 30.0
 HEALTHY_SECONDS = 60.0
@@ -59,7 +59,7 @@ class Keeper:
         pause = FIRST_PAUSE_SECONDS
         while not self._ended.is_set():
             began = time.monotonic()
-            worker = self._executor.start(POOL, self._url, self._token)
+            worker = self._executor.start(DEFAULT_POOL, self._url, self._token)
             while self._executor.poll(worker) is State.RUNNING:
                 if self._ended.wait(POLL_SECONDS):
                     self._executor.stop(worker, seconds=5.0)

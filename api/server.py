@@ -23,7 +23,8 @@ from riparian.api import state
 from riparian.api.app import create_app
 from riparian.assets.errors import Conflict, Invalid, Refused
 from riparian.scheduler import principals
-from riparian.scheduler.control import ControlPlane, ControlSettings
+from riparian.scheduler.control import ControlPlane
+from riparian.scheduler.plane import ControlSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from riparian.scheduler.core.facts import Cause, Level, Pin, StepSpec
+from riparian.scheduler.core.facts import Cause, Level
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import Report, Result, Written, decode, encode
 from riparian.scheduler.core.retries import delay_after, may_repeat_lost
 from riparian.storage.metadata import files, origins, runs, staleness, timers, versions
@@ -156,8 +157,8 @@ def _complete(tx: Tx, graph: Graph, run: Row[Any], pins: list[Pin], cause: Cause
         files.end(tx, run.id, "committed", version=taken)
         staleness.mark_one(tx, run.workflow, run.partition)
     else:
-        moved = versions.publish(tx, run.id, {p.asset: p.seq for p in pins})
-        consumed = [(p.asset, Level(p.seq, p.digest, p.origins)) for p in pins]
+        moved = versions.publish(tx, run.id, {p.name: p.seq for p in pins})
+        consumed = [(p.name, Level(p.seq, p.digest, p.origins)) for p in pins]
         staleness.consume(
             tx,
             {

@@ -3,59 +3,31 @@
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from riparian.scheduler import ingest, sessions
 from riparian.scheduler.alarm import Alarm
-from riparian.scheduler.bells import Bells
-from riparian.scheduler.wake import POOL, plan_and_wake
-from riparian.storage.access import Access
+from riparian.scheduler.core.protocol import DEFAULT_POOL
+from riparian.scheduler.plane import ControlSettings, Plane
+from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import files, timers
 from riparian.storage.metadata import sessions as session_rows
-from riparian.storage.metadata.database import Database, Tx
-from riparian.storage.metadata.definitions import GraphCache
-from riparian.storage.objects import Objects
+from riparian.storage.metadata.database import Tx
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlSettings:
-    """``root`` is the project's folder, ``state`` where the control plane keeps its own files. A worker that is silent
-    for ``lease_seconds`` has lost its leases; without ``sensors`` no folder is watched."""
-
-    root: Path
-    state: Path
-    database_url: str
-    storage_url: str
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
-    lease_seconds: float = 15.0
-    heartbeat_seconds: float = 3.0
-    sensors: bool = True
-
-
-class ControlPlane:
-    """One project's control plane. Doors call use cases with it; it decides nothing itself."""
+class ControlPlane(Plane):
+    """One project's control plane: what use cases work with, and the loops around it."""
 
     def __init__(self, settings: ControlSettings) -> None:
-        self.settings = settings
-        self.db = Database(settings.database_url)
-        self.objects = Objects(settings.storage_url, **settings.storage_options)
-        self.graphs = GraphCache()
-        self.key = _instance_key(settings.state / "key")
-        self.access = Access(self.db, self.objects, self.graphs, key=self.key)
-        self.bells = Bells()
-        self.opened: dict[str, tuple[str, str]] = {}  # session → (hash of its secret, pool)
+        super().__init__(settings)
         self._alarm = Alarm(self.bells.ring_daemon)
         self._ticking = False
         self._sensor: Any = None
         self._watched: object = None
+        self._looked_at: object = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
@@ -67,10 +39,10 @@ class ControlPlane:
         """Takes up where the last process ended. Workers that are still there keep their leases."""
         until = int(self.settings.lease_seconds * 1_000_000)
         self.db.write(lambda tx: session_rows.renew_all(tx, tx.now + until))
+        self.watch()
         for thread in self._threads:
             thread.start()
         self.bells.ring_daemon()
-        self.watch()
 
     def stop(self) -> None:
         """Ends the loops and closes the metadata; a second call does nothing."""
@@ -95,6 +67,9 @@ class ControlPlane:
         from riparian.scheduler.sensors.filedrop import FileDropSensor
 
         graph = self.db.read(self.graphs.at)
+        if graph is self._looked_at:
+            return
+        self._looked_at = graph
         watches = [watch_of(a, self.settings.root) for a in graph.assets.values() if a.arrives is not None]
         with self._lock:
             if watches == self._watched or self._stopping.is_set():
@@ -120,6 +95,7 @@ class ControlPlane:
             if self._stopping.is_set():
                 return
             try:
+                self.watch()
                 self._wake_at(self.db.write(self._plan))
             except Exception:
                 log.exception("planning failed; it is tried again in a second")
@@ -136,7 +112,7 @@ class ControlPlane:
     def _plan(self, tx: Tx) -> int | None:
         """Plans what is dirty and rings for what is due; returns when the next timer is."""
         if timers.take_due(tx):
-            tx.after_commit.append(lambda: self.bells.ring(POOL))
+            tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
         plan_and_wake(tx, self)
         return timers.earliest(tx)
 
@@ -146,14 +122,3 @@ class ControlPlane:
                 sessions.expire(self)
             except Exception:
                 log.exception("looking for silent workers failed; it is tried again")
-
-
-def _instance_key(path: Path) -> bytes:
-    """Returns the secret that leases are derived from, made once; only this user can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
-            new.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
-    return path.read_bytes()

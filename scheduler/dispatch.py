@@ -10,15 +10,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import OperationalError
 
 from riparian.assets.errors import RiparianError, Unauthenticated
 from riparian.scheduler.commit import Accepted, accept, output_directory
-from riparian.scheduler.core.facts import Pin, StepSpec
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import (
     Answer,
     Entry,
@@ -34,12 +34,10 @@ from riparian.scheduler.core.protocol import (
     decode,
     encode,
 )
-from riparian.scheduler.tick import tick_safely
+from riparian.scheduler.plane import Plane
+from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import runs, sessions, versions
 from riparian.storage.metadata.database import Tx
-
-if TYPE_CHECKING:
-    from riparian.scheduler.control import ControlPlane
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +45,12 @@ MAX_GRANT = 64
 """Leases in one answer: what one worker is given no other can start."""
 
 
-def verify(plane: ControlPlane, reports: Sequence[Report]) -> list[Accepted]:
+def verify(plane: Plane, reports: Sequence[Report]) -> list[Accepted]:
     """Looks whether the reported objects lie in the store as reported. Before the transaction: it reads the store."""
     return [Accepted(r, _fault(plane, r)) for r in reports]
 
 
-def _fault(plane: ControlPlane, report: Report) -> str:
+def _fault(plane: Plane, report: Report) -> str:
     try:
         for written in report.outputs:
             for stored in written.objects:
@@ -62,7 +60,7 @@ def _fault(plane: ControlPlane, report: Report) -> str:
     return ""
 
 
-def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[Accepted]) -> Answer:
+def exchange(tx: Tx, plane: Plane, message: Exchange, accepted: Sequence[Accepted]) -> Answer:
     """Takes the reports and grants up to ``want`` leases. A repeated request gets the answer it got before."""
     session = sessions.live(tx, message.session)
     if session is None:
@@ -71,8 +69,8 @@ def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[
         return _with_secrets(plane, decode(before, Answer))
     graph = plane.graphs.at(tx)
     results = tuple(_accept(tx, plane, graph, message.session, a) for a in accepted)
-    if results and tick_safely(tx, graph).more:
-        tx.after_commit.append(plane.bells.ring_daemon)
+    if results:
+        plan_and_wake(tx, plane, graph)
     leases = grant(tx, plane, session, min(message.want, MAX_GRANT)) if message.want > 0 else ()
     answer = Answer(results=results, leases=leases)
     if results or leases:
@@ -86,7 +84,7 @@ def exchange(tx: Tx, plane: ControlPlane, message: Exchange, accepted: Sequence[
     return answer
 
 
-def _accept(tx: Tx, plane: ControlPlane, graph: Graph, session: str, accepted: Accepted) -> Result:
+def _accept(tx: Tx, plane: Plane, graph: Graph, session: str, accepted: Accepted) -> Result:
     report = accepted.report
     if not hmac.compare_digest(report.secret, lease_secret(plane.key, report.step, report.epoch)):
         return Result(step=report.step, epoch=report.epoch, status=409, reason="fenced: this is not the lease's secret")
@@ -106,7 +104,7 @@ def _accept(tx: Tx, plane: ControlPlane, graph: Graph, session: str, accepted: A
         return replace(taken, status=422, reason=error) if taken.status == 200 else taken
 
 
-def grant(tx: Tx, plane: ControlPlane, session: Row[Any], want: int) -> tuple[Lease, ...]:
+def grant(tx: Tx, plane: Plane, session: Row[Any], want: int) -> tuple[Lease, ...]:
     """Leases ready steps to the session: pinned inputs, an own directory for each attempt, and a secret."""
     steps = runs.lease(tx, session.id, session.pool, want)
     if not steps:
@@ -158,7 +156,7 @@ def _piece(version: Row[Any]) -> Piece:
     )
 
 
-def _lease(plane: ControlPlane, step: Row[Any], run: Row[Any], nonce: str, inputs: tuple[Input, ...]) -> Lease:
+def _lease(plane: Plane, step: Row[Any], run: Row[Any], nonce: str, inputs: tuple[Input, ...]) -> Lease:
     spec = decode(step.spec, StepSpec)
     entry = ingest = None
     if spec.path is not None:
@@ -204,6 +202,6 @@ def _without_secrets(answer: Answer) -> Answer:
     return replace(answer, leases=tuple(replace(lease, secret="") for lease in answer.leases))
 
 
-def _with_secrets(plane: ControlPlane, answer: Answer) -> Answer:
+def _with_secrets(plane: Plane, answer: Answer) -> Answer:
     leases = tuple(replace(x, secret=lease_secret(plane.key, x.step, x.epoch)) for x in answer.leases)
     return replace(answer, leases=leases)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from riparian.scheduler.core.lifecycle import FILE, may_follow
 from riparian.scheduler.core.readiness import FileSeen
+from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import files, staleness
 from riparian.storage.metadata.database import Tx
 
-if TYPE_CHECKING:
-    from riparian.scheduler.control import ControlPlane
 
-
-def observe(plane: ControlPlane, seen: Sequence[FileSeen]) -> None:
+def observe(plane: Plane, seen: Sequence[FileSeen]) -> None:
     """Notes what was seen, in one transaction with the runs that it calls for. Being told twice changes nothing."""
 
     def write(tx: Tx) -> None:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import TYPE_CHECKING
 
 from riparian.assets.errors import Conflict, Fenced
 from riparian.scheduler.dispatch import lease_secret
+from riparian.scheduler.plane import Plane
 from riparian.storage.metadata import logs, runs
 from riparian.storage.objects import layout
-
-if TYPE_CHECKING:
-    from riparian.scheduler.control import ControlPlane
 
 MAX_LOG_BYTES = 64 * 1024 * 1024 + 4096
 """Of one attempt; the worker cuts earlier and says so in the log."""
@@ -31,7 +28,7 @@ class LogGap(Conflict):
         self.expected = expected
 
 
-def append(plane: ControlPlane, step: str, epoch: int, secret: str, offset: int, body: bytes) -> None:
+def append(plane: Plane, step: str, epoch: int, secret: str, offset: int, body: bytes) -> None:
     """Keeps a part of an attempt's log. A part that is kept already is accepted again; raises LogGap when one is
     missing between, Fenced when ``secret`` is not that of the attempt's lease."""
     if not hmac.compare_digest(secret, lease_secret(plane.key, step, epoch)):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from riparian.assets.manifest import Retry
-from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, Pin, StepSpec, trigger_key
+from riparian.assets.retry import Retry
+from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, trigger_key
 from riparian.scheduler.core.graph import Edge, Graph, is_set
+from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import encode
 from riparian.scheduler.core.seeds import seed
 from riparian.storage.metadata import counters, files, origins, runs
@@ -26,8 +27,8 @@ class Plan:
         self._steps: list[dict[str, Any]] = []
         self._superseded: list[tuple[str, str]] = []
 
-    def add(self, facts: Facts, decision: Decision) -> None:
-        """Plans the run with its inputs pinned as they stand in this transaction."""
+    def add(self, facts: Facts, decision: Decision) -> str:
+        """Plans the run with its inputs pinned as they stand in this transaction, and returns its id."""
         assert decision.cause is not None  # noqa: S101 - the planner's promise for RUN
         workflow, partition = facts.workflow, facts.partition
         run = self._tx.new_id()
@@ -71,10 +72,15 @@ class Plan:
             self._steps.append(step_values(self._tx, run, spec))
         if decision.supersedes:
             self._superseded.append((decision.supersedes, run))
+        return run
 
-    def write(self) -> None:
-        runs.supersede(self._tx, self._superseded)
-        runs.add(self._tx, self.runs, self._steps)
+    def write(self) -> list[str]:
+        """Writes the runs and returns their ids. A cause that had its run already gets no second one."""
+        known = runs.known_causes(self._tx, [r["trigger_key"] for r in self.runs])
+        new = {r["id"]: r for r in self.runs if r["trigger_key"] not in known}
+        runs.supersede(self._tx, [(old, run) for old, run in self._superseded if run in new])
+        runs.add(self._tx, list(new.values()), [s for s in self._steps if s["run"] in new])
+        return list(new)
 
     def _union(self, sets: frozenset[str], named: frozenset[str]) -> str:
         key = (sets, named)

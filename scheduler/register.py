@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from riparian.assets.check import check
 from riparian.assets.errors import DeclarationError, Invalid, Problem, Refused
@@ -16,14 +16,12 @@ from riparian.assets.triggers import Manual
 from riparian.scheduler.core.effective import OWNERS, owns
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph, identity_inputs
+from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.scheduler.worker.bundles import bundle_digest, read_zip
 from riparian.storage.metadata import audit, counters, definitions, planning, policies, staleness, workflows
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import layout
-
-if TYPE_CHECKING:
-    from riparian.scheduler.control import ControlPlane
 
 Rebuild = Literal["none", "latest", "all"]
 
@@ -50,7 +48,7 @@ class Applied:
     pending: list[str]
 
 
-def apply(plane: ControlPlane, manifest: Manifest, bundle: bytes, by: Principal, rebuild: Rebuild = "none") -> Applied:
+def apply(plane: Plane, manifest: Manifest, bundle: bytes, by: Principal, rebuild: Rebuild = "none") -> Applied:
     """Makes ``manifest`` the project's current declarations and ``bundle`` what its next runs execute.
 
     Runs that are planned keep the bundle they were planned with. Raises InvalidProject, Invalid for a bundle that is
@@ -61,12 +59,10 @@ def apply(plane: ControlPlane, manifest: Manifest, bundle: bytes, by: Principal,
     if (found := bundle_digest(read_zip(bundle))) != manifest.bundle:
         raise Invalid(f"the bundle has digest {found}, the manifest names {manifest.bundle}; apply the project again")
     _store(plane, manifest.bundle, bundle)
-    applied = plane.db.write(lambda tx: _write(plane, tx, manifest, len(bundle), by, rebuild))
-    plane.watch()
-    return applied
+    return plane.db.write(lambda tx: _write(plane, tx, manifest, len(bundle), by, rebuild))
 
 
-def _store(plane: ControlPlane, digest: str, bundle: bytes) -> None:
+def _store(plane: Plane, digest: str, bundle: bytes) -> None:
     name = layout.bundle_name(digest)
     if plane.objects.exists(name) and plane.objects.get(name) == bundle:
         return
@@ -75,7 +71,7 @@ def _store(plane: ControlPlane, digest: str, bundle: bytes) -> None:
     plane.objects.put(name, bundle)
 
 
-def _write(plane: ControlPlane, tx: Tx, manifest: Manifest, size: int, by: Principal, rebuild: Rebuild) -> Applied:
+def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, rebuild: Rebuild) -> Applied:
     others = definitions.current(tx)
     before = others.pop(manifest.project, None)
     _refuse_foreign(tx, manifest, before, others, by)
@@ -91,6 +87,7 @@ def _write(plane: ControlPlane, tx: Tx, manifest: Manifest, size: int, by: Princ
     if not same:
         audit.append(tx, by=by.name, act="apply", on=manifest.project, detail=f"definition {number}")
     plan_and_wake(tx, plane, graph)
+    tx.after_commit.append(plane.bells.ring_daemon)  # which watches the folders of the sources that are declared now
     return Applied(
         definition=number,
         bundle=manifest.bundle,
@@ -132,18 +129,18 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
     old = {w.key: w for w in (before.workflows if before else ())}
     declared = {w.key for w in manifest.workflows}
     added = [w for w in manifest.workflows if w.key not in known or known[w.key].removed_at is not None]
-    changed = [w for w in manifest.workflows if w.key in old and w != old[w.key] and w not in added]
+    new = {w.key for w in added}
+    changed = [w for w in manifest.workflows if w.key in old and w != old[w.key] and w.key not in new]
     removed = sorted(k for k, row in known.items() if row.removed_at is None and k not in declared)
     adopted_seq = counters.value(tx, "change_seq")
     rows, marks = [], [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
     for w in added:
         first = _first_partition(tx, graph, w)
-        row = {"key": w.key, "project": manifest.project, "fingerprint": w.fingerprint, "bundle": manifest.bundle}
-        rows.append({**row, "adopted_seq": adopted_seq, "first_partition": first or ""})
+        row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
+        rows.append(row)
         if first is not None:
             marks.append((w.key, Interval(first, first), ""))
     workflows.adopt(tx, rows)
-    workflows.change(tx, [(w.key, w.fingerprint, manifest.bundle) for w in changed])
     workflows.remove(tx, removed)
     # An edit may make a reason untrue; partitions of a changed workflow are judged anew when they are asked about.
     staleness.mark(tx, marks)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from ulid import ULID
+from typing import Any
 
 from riparian.assets.errors import Conflict, Invalid, Refused
 from riparian.assets.keys import AssetKey
@@ -16,12 +14,10 @@ from riparian.assets.policy import Principal
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.facts import Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import audit, planning, runs, staleness
 from riparian.storage.metadata.database import Tx
-
-if TYPE_CHECKING:
-    from riparian.scheduler.control import ControlPlane
 
 MAX_PARAMS = 64 * 1024
 """Bytes of JSON; what is larger is data and belongs in an asset."""
@@ -36,7 +32,7 @@ class Requested:
 
 
 def materialize(
-    plane: ControlPlane, key: str, partition: str, by: Principal, params: dict[str, Any] | None = None
+    plane: Plane, key: str, partition: str, by: Principal, params: dict[str, Any] | None = None
 ) -> Requested:
     """Asks for a run of the workflow that makes ``key``, for one partition; it runs whether or not anything changed.
 
@@ -51,7 +47,7 @@ def materialize(
         graph = plane.graphs.at(tx)
         workflow = _operated(plane, tx, graph, key, by)
         target = (workflow.key, _partition(workflow, partition))
-        cause = Cause(kind="request", body={"id": str(ULID()), "by": by.name, "params": params})
+        cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": params})
         facts = planning.load(tx, graph, *target, cause)
         assert facts is not None  # noqa: S101 - the workflow was just found in this graph
         decision = planner.decide(facts)
@@ -65,7 +61,7 @@ def materialize(
     return plane.db.write(write)
 
 
-def _operated(plane: ControlPlane, tx: Tx, graph: Graph, key: str, by: Principal) -> WorkflowSpec:
+def _operated(plane: Plane, tx: Tx, graph: Graph, key: str, by: Principal) -> WorkflowSpec:
     judge = plane.access.judge(tx, by)
     if not judge.visible(key):
         raise judge.missing("asset", key)

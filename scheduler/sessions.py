@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import TYPE_CHECKING
 
 from riparian.assets.errors import Invalid, Unauthenticated
 from riparian.scheduler import commit
 from riparian.scheduler.core.protocol import PROTOCOL_VERSION, Heartbeat, HeartbeatAnswer, Held, OpenSession, Session
+from riparian.scheduler.plane import Plane
 from riparian.storage.metadata import runs, sessions
 from riparian.storage.metadata.database import Tx
-
-if TYPE_CHECKING:
-    from riparian.scheduler.control import ControlPlane
 
 _SECOND = 1_000_000
 
 
-def open(plane: ControlPlane, message: OpenSession) -> Session:
+def open(plane: Plane, message: OpenSession) -> Session:
     """Opens a session for a worker process that showed its token; raises Invalid for another protocol."""
     if message.protocol != PROTOCOL_VERSION:
         raise Invalid(
@@ -54,7 +51,7 @@ def open(plane: ControlPlane, message: OpenSession) -> Session:
     return plane.db.write(write)
 
 
-def authenticate(plane: ControlPlane, secret: str, session: str | None = None) -> str:
+def authenticate(plane: Plane, secret: str, session: str | None = None) -> str:
     """Returns the pool of the live session that ``secret`` opens; raises Unauthenticated, also when it is another one
     than ``session``."""
     row = plane.db.read(lambda tx: sessions.by_secret(tx, _hash(secret)))
@@ -63,7 +60,7 @@ def authenticate(plane: ControlPlane, secret: str, session: str | None = None) -
     return str(row.pool)
 
 
-def pool_of(plane: ControlPlane, secret: str, session: str) -> str:
+def pool_of(plane: Plane, secret: str, session: str) -> str:
     """Returns the pool of the session that ``secret`` opens, without a look at the metadata once it is known.
 
     Whether the session is still alive, the transaction that follows asks anyway.
@@ -75,7 +72,7 @@ def pool_of(plane: ControlPlane, secret: str, session: str) -> str:
     return known[1]
 
 
-def heartbeat(plane: ControlPlane, message: Heartbeat) -> HeartbeatAnswer:
+def heartbeat(plane: Plane, message: Heartbeat) -> HeartbeatAnswer:
     """Keeps the session's leases for another while, and tells which of them are gone."""
 
     def write(tx: Tx) -> HeartbeatAnswer:
@@ -94,12 +91,12 @@ def _reported(tx: Tx, held: Held) -> bool:
     return attempt is not None and attempt.outcome not in (None, "lost")
 
 
-def close(plane: ControlPlane, session: str) -> None:
+def close(plane: Plane, session: str) -> None:
     """Ends the session; what it still holds is lost and tried again by others."""
     plane.db.write(lambda tx: _end(plane, tx, session, "its worker left"))
 
 
-def expire(plane: ControlPlane) -> int:
+def expire(plane: Plane) -> int:
     """Ends the sessions that were silent for longer than their lease; returns how many."""
 
     def write(tx: Tx) -> int:
@@ -114,7 +111,7 @@ def expire(plane: ControlPlane) -> int:
     return plane.db.write(write)
 
 
-def _end(plane: ControlPlane, tx: Tx, session: str, why: str) -> None:
+def _end(plane: Plane, tx: Tx, session: str, why: str) -> None:
     row = sessions.live(tx, session)
     if row is None:
         return
@@ -126,7 +123,7 @@ def _end(plane: ControlPlane, tx: Tx, session: str, why: str) -> None:
     tx.after_commit.append(plane.bells.ring_daemon)
 
 
-def _until(plane: ControlPlane, tx: Tx) -> int:
+def _until(plane: Plane, tx: Tx) -> int:
     return tx.now + int(plane.settings.lease_seconds * _SECOND)
 
 

@@ -1,67 +1,66 @@
 """Whose unfinished work may still change an input?
 
 So that a diamond runs once: a workflow partition waits while anything above it, through edges that wake, is
-unfinished or failed. Marked downwards from what is unfinished, no deeper than the question goes.
+unfinished or failed. This says what lies above; somebody else looks which of it is unfinished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from enum import IntEnum
 
-from riparian.assets.partitions import WHOLE, Interval
+from riparian.assets.partitions import AllPartitions, Identity
 from riparian.assets.triggers import Manual
 from riparian.scheduler.core.facts import Blocker
-from riparian.scheduler.core.graph import Graph
-
-_ANY = "*"
-"""Stands for every partition of a workflow; never a partition key."""
+from riparian.scheduler.core.graph import Edge, Graph
 
 
-class Blockers:
-    """What is blocked, down to workflows of ``depth``. ``add`` marks all that lies below an unfinished one."""
+class Reach(IntEnum):
+    """Which partitions of a workflow lie above one partition of another: the whole, the same, or every one."""
 
-    def __init__(self, graph: Graph, depth: int, unfinished: Iterable[Blocker] = ()) -> None:
-        self._graph = graph
-        self._depth = depth
-        self._blocked: dict[str, dict[str, Blocker]] = {}
-        for blocker in unfinished:
-            self.add(blocker)
-
-    def add(self, blocker: Blocker) -> None:
-        """Blocks everything below ``blocker``, but not itself. A manual workflow that failed holds nobody: nothing but
-        a person will run it again."""
-        spec = self._graph.workflows.get(blocker.workflow)
-        if blocker.failed and spec is not None and isinstance(spec.trigger, Manual):
-            return
-        frontier = [(blocker.workflow, blocker.partition)]
-        while frontier:
-            workflow, partition = frontier.pop()
-            for target, mapped in self._below(workflow, partition):
-                marks = self._blocked.setdefault(target, {})
-                known = marks.get(mapped)
-                # What is going on will end by itself, so it is waited for before what failed is named.
-                if known is None or (known.failed and not blocker.failed):
-                    marks[mapped] = blocker
-                    frontier.append((target, mapped))
-
-    def find(self, workflow: str, partition: str) -> Blocker | None:
-        """Returns what ``workflow``'s ``partition`` must wait for, or None."""
-        marks = self._blocked.get(workflow, {})
-        found = [m for m in (marks.get(partition), marks.get(_ANY)) if m is not None]
-        return min(found, key=lambda b: b.failed, default=None)
-
-    def _below(self, workflow: str, partition: str) -> Iterable[tuple[str, str]]:
-        for asset in self._graph.makes(workflow):
-            for edge in self._graph.edges(asset):
-                target = edge.workflow
-                if edge.wakes and target.key != workflow and self._graph.depth[target.key] <= self._depth:
-                    if target.partitions is None:
-                        yield target.key, WHOLE
-                    elif partition == _ANY:
-                        yield target.key, _ANY
-                    else:
-                        yield target.key, _single(edge.down(partition))
+    WHOLE = 0
+    SAME = 1
+    EVERY = 2
 
 
-def _single(interval: Interval) -> str:
-    return interval.lo if interval.lo == interval.hi else _ANY
+def above(graph: Graph, workflow: str) -> Mapping[str, Reach]:
+    """Returns the workflows whose runs may yet change what ``workflow`` reads, with the partitions that matter.
+
+    Only through inputs that can start a run: what a manual or otherwise triggered workflow would make of its inputs is
+    not waited for.
+    """
+    found: dict[str, Reach] = {}
+    start = Reach.WHOLE if _is_whole(graph, workflow) else Reach.SAME
+    frontier = [(workflow, start)]
+    while frontier:
+        key, reach = frontier.pop()
+        for edge in graph.inputs(key):
+            if not edge.wakes:
+                continue
+            maker = graph.maker(edge.asset)
+            upper = _up(graph, edge, reach)
+            if maker != workflow and found.get(maker, -1) < upper:
+                found[maker] = upper
+                frontier.append((maker, upper))
+    return found
+
+
+def holds(graph: Graph, blocker: Blocker) -> bool:
+    """Whether anybody waits for it: for the repair of a manual workflow only a person can ask."""
+    spec = graph.workflows.get(blocker.workflow)
+    return not (blocker.failed and spec is not None and isinstance(spec.trigger, Manual))
+
+
+def _up(graph: Graph, edge: Edge, reach: Reach) -> Reach:
+    asset = graph.assets.get(edge.asset)
+    if asset is None or asset.partitions is None:
+        return Reach.WHOLE
+    if edge.input is None or isinstance(edge.input.mapping, AllPartitions):
+        return Reach.EVERY
+    # The same partition of the input; through a roll-up in between, each of them.
+    return reach if isinstance(edge.input.mapping, Identity) else Reach.EVERY
+
+
+def _is_whole(graph: Graph, workflow: str) -> bool:
+    spec = graph.workflows.get(workflow)
+    return spec is None or spec.partitions is None

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import Retry, WorkflowSpec
+from riparian.assets.manifest import WorkflowSpec
 from riparian.scheduler.core.graph import Edge
 
 
@@ -30,7 +29,8 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a run exists. ``kind`` is update (``body``: asset → seq), request (id, by), fingerprint or file."""
+    """Why a run exists. ``kind`` is update (``body``: seqs by asset), request (id, by, params), fingerprint, adopted
+    or file."""
 
     kind: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -52,6 +52,8 @@ class Cause:
                 return f"{self.body['by']} asked for it"
             case "fingerprint":
                 return "its code changed and a rebuild was asked for"
+            case "adopted":
+                return "it is new and needs no input"
             case "file":
                 return f"the file {self.body['path']} arrived"
             case other:
@@ -83,11 +85,12 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
-    """The run of this workflow partition that is not at its end."""
+    """The run of this workflow partition that is not at its end. ``asked``: somebody asked for just this run."""
 
     run: str
     trigger_key: str
     granted: bool
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,8 @@ class Facts:
     inputs: tuple[InputFacts, ...]
     baseline: int
     consumed_fingerprint: str | None = None
-    consumed_inputs: frozenset[AssetKey] = frozenset()
+    consumed_inputs: frozenset[str] = frozenset()
+    consumed_params: str = "{}"
     attempted: int | None = None
     unfinished: Unfinished | None = None
     blocker: Blocker | None = None
@@ -133,42 +137,3 @@ def updated(names: Iterable[str]) -> str:
     """Returns the names as the beginning of a sentence: ``a was``, ``a and b were``."""
     *rest, last = sorted(names)
     return f"{', '.join(rest)} and {last} were" if rest else f"{last} was"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
-    """One input of a run, fixed when it was planned: the heads of ``asset`` in ``lo..hi`` as of a change_seq.
-
-    ``version`` is set where that is one version; ``digest`` is of the content (of all of it, for a set).
-    ``parameter`` is empty for an asset that only the trigger names: waited for, not granted.
-    """
-
-    parameter: str
-    asset: str
-    type: str
-    many: bool
-    lo: str
-    hi: str
-    as_of: int
-    seq: int
-    digest: str
-    origins: tuple[str, ...]
-    version: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepSpec:
-    """What a step runs, fixed when its run is planned. ``pool`` may take it."""
-
-    task: str
-    module: str | None = None
-    qualname: str | None = None
-    context: str | None = None
-    returns: str = ""
-    outputs: tuple[str, ...] = ()
-    path: str | None = None  # of an ingest step: the file
-    fingerprint: str | None = None
-    format: str | None = None
-    retry: Retry = field(default_factory=Retry)
-    timeout_seconds: float | None = None
-    pool: str = "default"

@@ -22,6 +22,11 @@ class Edge:
     input: InputSpec | None
 
     @property
+    def name(self) -> str:
+        """What the input is called in traces: one workflow may read an asset both as one partition and as a set."""
+        return f"{self.asset}[all]" if is_set(self) else self.asset
+
+    @property
     def wakes(self) -> bool:
         """Whether an update of the asset can make the workflow run by itself."""
         return self.workflow.trigger.watches(self.asset)
@@ -69,10 +74,6 @@ class Graph:
     def inputs(self, workflow: str) -> tuple[Edge, ...]:
         """Returns what ``workflow`` reads or waits for."""
         return self._inputs.get(workflow, ())
-
-    def consumers(self, asset: AssetKey) -> tuple[tuple[WorkflowSpec, InputSpec], ...]:
-        """Returns who reads ``asset``, through which input."""
-        return tuple((e.workflow, e.input) for e in self.edges(asset) if e.input is not None)
 
     def makes(self, workflow: str) -> tuple[AssetKey, ...]:
         """Returns what a run of ``workflow`` makes; an ingest run makes the source of that key."""

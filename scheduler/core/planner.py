@@ -21,7 +21,7 @@ def decide(facts: Facts) -> Decision:
     need = _need(facts)
     if not news:
         return _untriggered(facts, need)
-    if facts.unfinished and (facts.unfinished.granted or not need):
+    if facts.unfinished and (facts.unfinished.granted or facts.unfinished.asked or not need):
         # What it was pinned to, not what was consumed before it, is what the news will be held against at its end.
         return _after_own(facts)
     if not need:
@@ -40,7 +40,11 @@ def decide(facts: Facts) -> Decision:
 
 
 def _asked(facts: Facts, ask: Cause) -> Decision:
-    if facts.unfinished and facts.unfinished.granted:
+    going = facts.unfinished
+    if going and going.trigger_key == trigger_key(facts.workflow.key, facts.partition, ask):
+        return _unfinished(granted=going.granted)
+    # What a person asked for runs as it was asked for, and so do two requests one after the other.
+    if going and (going.granted or going.asked):
         return _after_own(facts)
     return _run(facts, ask)
 
@@ -63,10 +67,12 @@ def _is_news(i: InputFacts, facts: Facts) -> bool:
 
 
 def _need(facts: Facts) -> bool:
-    """Whether the inputs' content or origins, or the code, differ from what was last consumed."""
+    """Whether the inputs' content or origins, the code or the parameters differ from what was last consumed."""
     if facts.consumed_fingerprint is None or facts.consumed_fingerprint != facts.workflow.fingerprint:
         return True
-    if facts.consumed_inputs != {i.edge.asset for i in facts.inputs if i.now is not None}:
+    if facts.consumed_params != "{}":  # a person's parameters made it, and what runs by itself has none
+        return True
+    if facts.consumed_inputs != {i.edge.name for i in facts.inputs if i.now is not None}:
         return True
     return any(i.now is not None and (i.then is None or i.now.differs(i.then)) for i in facts.inputs)
 
@@ -76,6 +82,12 @@ def _untriggered(facts: Facts, need: bool) -> Decision:
         return _unfinished(granted=facts.unfinished.granted)
     if isinstance(facts.workflow.trigger, Manual):
         return _none("manual", "runs only when somebody asks")
+    if not facts.inputs and facts.consumed_fingerprint is None and facts.attempted is None:
+        if facts.baseline == 0:
+            return _run(facts, Cause(kind="adopted"))
+        return _none("not_asked", "has no inputs that could start it, and nobody asked for it")
+    if facts.consumed_fingerprint is None and facts.attempted is not None:
+        return _none("failed", "its last run failed; an update, a repair or a request runs it again")
     if facts.consumed_fingerprint is None:
         return _none("not_asked", "never ran; its inputs are older than the workflow, and nobody asked for them")
     if facts.consumed_fingerprint != facts.workflow.fingerprint:

@@ -14,6 +14,9 @@ import msgspec
 
 PROTOCOL_VERSION = 1
 
+DEFAULT_POOL = "default"
+"""The pool of a worker and of a step that name none."""
+
 T = TypeVar("T")
 
 

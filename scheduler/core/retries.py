@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riparian.assets.manifest import Retry
+from riparian.assets.retry import Retry
 from riparian.scheduler.core.lifecycle import LOST_ATTEMPTS
 
 

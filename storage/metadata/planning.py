@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import Boolean, Select, bindparam, func, literal_column, select
 
 from riparian.assets.partitions import Interval
-from riparian.scheduler.core.blockers import Blockers
+from riparian.scheduler.core.blockers import Reach, above, holds
 from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Unfinished
 from riparian.scheduler.core.graph import Edge, Graph, identity_inputs, is_set
-from riparian.scheduler.core.lifecycle import UNFINISHED
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import asset, asset_origins, attempted, consumed, head, run, workflow
 
@@ -22,9 +21,11 @@ Target = tuple[str, str]
 """A workflow's key and a partition."""
 
 BATCH = 400
-"""Pairs in one IN: SQLite allows 32,766 variables, and a plan's size must stay bounded."""
+"""Values in one IN: SQLite allows 32,766 variables, and a plan's size must stay bounded."""
 
-_HEADS = select(head).where(tuple_(head.c.asset, head.c.partition).in_(bindparam("pairs", expanding=True)))
+_HEADS = select(head).where(
+    head.c.asset.in_(bindparam("firsts", expanding=True)), head.c.partition.in_(bindparam("seconds", expanding=True))
+)
 _SETS = select(asset.c.key, asset.c.seq, asset.c.digest).where(
     asset.c.key.in_(bindparam("keys", expanding=True)), asset.c.heads > 0
 )
@@ -33,20 +34,34 @@ _SET_ORIGINS = select(asset_origins.c.asset, asset_origins.c.origins).where(
 )
 _WORKFLOWS = select(workflow).where(workflow.c.key.in_(bindparam("keys", expanding=True)))
 _CONSUMED = select(consumed).where(
-    tuple_(consumed.c.workflow, consumed.c.partition).in_(bindparam("pairs", expanding=True))
+    consumed.c.workflow.in_(bindparam("firsts", expanding=True)),
+    consumed.c.partition.in_(bindparam("seconds", expanding=True)),
 )
 _ATTEMPTED = select(attempted).where(
-    tuple_(attempted.c.workflow, attempted.c.partition).in_(bindparam("pairs", expanding=True))
+    attempted.c.workflow.in_(bindparam("firsts", expanding=True)),
+    attempted.c.partition.in_(bindparam("seconds", expanding=True)),
 )
-_UNFINISHED = select(run.c.workflow, run.c.partition, run.c.id, run.c.trigger_key, run.c.state).where(
-    tuple_(run.c.workflow, run.c.partition).in_(bindparam("pairs", expanding=True)), run.c.state.in_(UNFINISHED)
+# Written out and not bound: only then does a database see that the partial index of unfinished runs serves.
+_GOING = literal_column("run.state IN ('queued', 'running')", Boolean)
+_UNFINISHED = select(run.c.workflow, run.c.partition, run.c.id, run.c.trigger_key, run.c.state, run.c.cause).where(
+    run.c.workflow.in_(bindparam("firsts", expanding=True)),
+    run.c.partition.in_(bindparam("seconds", expanding=True)),
+    _GOING,
+)
+_ANY_UNFINISHED = (
+    select(run.c.workflow, func.min(run.c.partition).label("partition"))
+    .where(run.c.workflow.in_(bindparam("keys", expanding=True)), _GOING)
+    .group_by(run.c.workflow)
+)
+_ANY_ATTEMPTED = (
+    select(attempted.c.workflow, func.min(attempted.c.partition).label("partition"))
+    .where(attempted.c.workflow.in_(bindparam("keys", expanding=True)))
+    .group_by(attempted.c.workflow)
 )
 _MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerprint)
 _TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprint).join(
     run, run.c.id == attempted.c.run
 )
-_ALL_UNFINISHED = select(run.c.workflow, run.c.partition).where(run.c.state.in_(UNFINISHED))
-_ALL_ATTEMPTED = select(attempted.c.workflow, attempted.c.partition)
 _CONSUMED_PARTITIONS = select(consumed.c.partition).where(
     consumed.c.workflow == bindparam("workflow"), consumed.c.partition.between(bindparam("lo"), bindparam("hi"))
 )
@@ -60,9 +75,8 @@ def load(tx: Tx, graph: Graph, key: str, partition: str, ask: Cause | None = Non
     found = load_many(tx, graph, [(key, partition)], {(key, partition): ask})
     if not found:
         return None
-    facts = found[key, partition]
-    blocker = Blockers(graph, graph.depth[key], unfinished(tx)).find(key, partition)
-    return replace(facts, blocker=blocker)
+    target = (key, partition)
+    return replace(found[target], blocker=blockers(tx, graph, [target]).get(target))
 
 
 def load_many(
@@ -71,27 +85,25 @@ def load_many(
     """Returns the facts of each target whose workflow is declared; ``blocker`` is left for the caller to fill in."""
     targets = [t for t in targets if t[0] in graph.workflows]
     levels = _levels(tx, graph, targets)
-    known = {w.key: w for w in _in(tx, _WORKFLOWS, "keys", {t[0] for t in targets})}
-    last = {(r.workflow, r.partition): r for r in _in(tx, _CONSUMED, "pairs", targets)}
-    failed = {(r.workflow, r.partition): r.as_of for r in _in(tx, _ATTEMPTED, "pairs", targets)}
-    going = {
-        (r.workflow, r.partition): Unfinished(run=r.id, trigger_key=r.trigger_key, granted=r.state == "running")
-        for r in _in(tx, _UNFINISHED, "pairs", targets)
-    }
+    known = {w.key: w for w in in_keys(tx, _WORKFLOWS, {t[0] for t in targets})}
+    last = {(r.workflow, r.partition): r for r in in_pairs(tx, _CONSUMED, targets)}
+    failed = {(r.workflow, r.partition): r.as_of for r in in_pairs(tx, _ATTEMPTED, targets)}
+    going = {(r.workflow, r.partition): _unfinished(r) for r in in_pairs(tx, _UNFINISHED, targets)}
     result = {}
     for target in targets:
         key, partition = target
         row = last.get(target)
-        then = {a: _level(v) for a, v in json.loads(row.inputs).items()} if row else {}
+        then = {name: _level(v) for name, v in json.loads(row.inputs).items()} if row else {}
         result[target] = Facts(
             workflow=graph.workflows[key],
             partition=partition,
             inputs=tuple(
-                InputFacts(edge=e, now=levels.of(e, partition), then=then.get(e.asset)) for e in graph.inputs(key)
+                InputFacts(edge=e, now=levels.of(e, partition), then=then.get(e.name)) for e in graph.inputs(key)
             ),
             baseline=row.as_of if row else _baseline(known.get(key), partition),
             consumed_fingerprint=row.fingerprint if row else None,
             consumed_inputs=frozenset(then),
+            consumed_params=row.params if row else "{}",
             attempted=failed.get(target),
             unfinished=going.get(target),
             ask=(asks or {}).get(target),
@@ -99,12 +111,42 @@ def load_many(
     return result
 
 
-def unfinished(tx: Tx) -> Iterator[Blocker]:
-    """Yields every workflow partition with an unfinished run, and those whose last run failed."""
-    for r in tx.conn.execute(_ALL_UNFINISHED):
-        yield Blocker(r.workflow, r.partition, failed=False)
-    for r in tx.conn.execute(_ALL_ATTEMPTED):
-        yield Blocker(r.workflow, r.partition, failed=True)
+def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Blocker]:
+    """Returns for each target that has to wait what it waits for: something above it that is going on or, if nothing
+    is, that failed. Costs what lies above the targets, not what is unfinished elsewhere."""
+    paths = {key: above(graph, key) for key in {t[0] for t in targets}}
+    exact = {
+        (maker, "" if reach is Reach.WHOLE else partition)
+        for key, partition in targets
+        for maker, reach in paths[key].items()
+        if reach is not Reach.EVERY
+    }
+    every = {maker for path in paths.values() for maker, reach in path.items() if reach is Reach.EVERY}
+    found = (
+        _Waits(in_pairs(tx, _UNFINISHED, exact), in_keys(tx, _ANY_UNFINISHED, every), failed=False),
+        _Waits(in_pairs(tx, _ATTEMPTED, exact), in_keys(tx, _ANY_ATTEMPTED, every), failed=True),
+    )
+    result = {}
+    for key, partition in targets:
+        candidates = (w.of(maker, reach, partition) for w in found for maker, reach in paths[key].items())
+        if blocker := next((c for c in candidates if c is not None and holds(graph, c)), None):
+            result[key, partition] = blocker
+    return result
+
+
+class _Waits:
+    """What is unfinished, or what failed, looked up by workflow partition or by workflow alone."""
+
+    def __init__(self, exact: Iterable[Any], every: Iterable[Any], *, failed: bool) -> None:
+        self._exact = {(r.workflow, r.partition) for r in exact}
+        self._every = {r.workflow: r.partition for r in every}
+        self._failed = failed
+
+    def of(self, maker: str, reach: Reach, partition: str) -> Blocker | None:
+        if reach is Reach.EVERY:
+            return Blocker(maker, self._every[maker], self._failed) if maker in self._every else None
+        own = "" if reach is Reach.WHOLE else partition
+        return Blocker(maker, own, self._failed) if (maker, own) in self._exact else None
 
 
 def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
@@ -147,6 +189,11 @@ def consumed_json(inputs: Iterable[tuple[str, Level]]) -> str:
     return json.dumps({a: [v.seq, v.digest, list(v.origins)] for a, v in inputs}, sort_keys=True, separators=(",", ":"))
 
 
+def _unfinished(row: Any) -> Unfinished:
+    asked = Cause.from_json(row.cause).kind == "request"
+    return Unfinished(run=row.id, trigger_key=row.trigger_key, granted=row.state == "running", asked=asked)
+
+
 def _level(value: list[Any]) -> Level:
     return Level(value[0], value[1], tuple(value[2]))
 
@@ -177,17 +224,40 @@ def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
             else:
                 pairs.add((edge.asset, edge.up(partition).lo))
     heads = {
-        (h.asset, h.partition): Level(h.seq, h.digest, (h.origins,), h.version)
-        for h in _in(tx, _HEADS, "pairs", sorted(pairs))
+        (h.asset, h.partition): Level(h.seq, h.digest, (h.origins,), h.version) for h in in_pairs(tx, _HEADS, pairs)
     }
     members: dict[str, list[str]] = defaultdict(list)
-    for r in _in(tx, _SET_ORIGINS, "keys", keys):
+    for r in in_keys(tx, _SET_ORIGINS, keys):
         members[r.asset].append(r.origins)
-    sets = {r.key: Level(r.seq, r.digest, tuple(sorted(members[r.key]))) for r in _in(tx, _SETS, "keys", keys)}
+    sets = {r.key: Level(r.seq, r.digest, tuple(sorted(members[r.key]))) for r in in_keys(tx, _SETS, keys)}
     return _Levels(heads, sets)
 
 
-def _in(tx: Tx, statement: Select[Any], name: str, values: Iterable[Any]) -> Iterator[Any]:
-    values = list(values)
+def in_keys(tx: Tx, statement: Select[Any], keys: Iterable[str]) -> Iterator[Any]:
+    """Yields the statement's rows for all ``keys``, few statements for many of them."""
+    for chunk in _chunks(sorted(set(keys))):
+        yield from tx.conn.execute(statement, {"keys": chunk})
+
+
+def in_pairs(tx: Tx, statement: Select[Any], pairs: Iterable[tuple[str, str]]) -> Iterator[Any]:
+    """Yields the statement's rows for exactly these pairs of its ``firsts`` and ``seconds``.
+
+    Not as ``(a, b) IN ((…), (…))``: with more than one pair SQLite answers that by reading the whole table. So the
+    pairs are grouped by the side that has fewer values, and each group is two plain lists, which the index serves.
+    """
+    wanted = set(pairs)
+    by_first, by_second = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for first, second in sorted(wanted):
+        by_first[first].append(second)
+        by_second[second].append(first)
+    if len(by_first) <= len(by_second):
+        groups = [([first], chunk) for first, seconds in by_first.items() for chunk in _chunks(seconds)]
+    else:
+        groups = [(chunk, [second]) for second, firsts in by_second.items() for chunk in _chunks(firsts)]
+    for firsts, seconds in groups:
+        yield from tx.conn.execute(statement, {"firsts": firsts, "seconds": seconds})
+
+
+def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
     for start in range(0, len(values), BATCH):
-        yield from tx.conn.execute(statement, {name: values[start : start + BATCH]})
+        yield list(values[start : start + BATCH])

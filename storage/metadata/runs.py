@@ -62,6 +62,7 @@ _END_RUN = (
 _UNFINISHED = select(run.c.id).where(
     run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), run.c.state.in_(UNFINISHED)
 )
+_KNOWN_CAUSES = select(run.c.trigger_key).where(run.c.trigger_key.in_(bindparam("keys", expanding=True)))
 _BY_TRIGGER = select(run.c.id).where(run.c.trigger_key == bindparam("k"))
 _OPEN_STEPS = (
     select(func.count())
@@ -88,6 +89,15 @@ def add(tx: Tx, runs: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]])
 def is_unfinished(tx: Tx, workflow: str, partition: str) -> bool:
     """Whether the workflow partition has a run that is not at its end."""
     return tx.conn.execute(_UNFINISHED, {"w": workflow, "p": partition}).first() is not None
+
+
+def known_causes(tx: Tx, keys: Sequence[str]) -> set[str]:
+    """Returns which of these trigger keys belong to a run already."""
+    return {key for start in range(0, len(keys), 400) for key in _known(tx, keys[start : start + 400])}
+
+
+def _known(tx: Tx, keys: Sequence[str]) -> Iterable[str]:
+    return tx.conn.execute(_KNOWN_CAUSES, {"keys": list(keys)}).scalars()
 
 
 def by_trigger_key(tx: Tx, key: str) -> str | None:

@@ -28,19 +28,22 @@ metadata = MetaData(
 
 Micros = BigInteger
 
+Name = String().with_variant(String(collation="C"), "postgresql")
+"""Ids, keys and partitions are compared and ranged over by their code points, whatever the database's language."""
+
 counter = Table(
     "counter",
     metadata,
     # change_seq (rises with every moved head), policy_epoch (with every policy, owner or principal change),
     # definitions (with every apply)
-    Column("name", String, primary_key=True),
+    Column("name", Name, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 
 bundle = Table(
     "bundle",
     metadata,
-    Column("digest", String, primary_key=True),
+    Column("digest", Name, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("created_at", Micros, nullable=False),
 )
@@ -50,10 +53,10 @@ definition = Table(
     metadata,
     # every applied manifest; the newest of a project is its current one
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("project", String, nullable=False),
+    Column("project", Name, nullable=False),
     Column("body", Text, nullable=False),
-    Column("bundle", String, nullable=False),
-    Column("applied_by", String, nullable=False),
+    Column("bundle", Name, nullable=False),
+    Column("applied_by", Name, nullable=False),
     Column("applied_at", Micros, nullable=False),
     Index(None, "project", "seq"),
 )
@@ -62,10 +65,10 @@ asset = Table(
     "asset",
     metadata,
     # one row for every asset that ever was declared: what it restricts outlives its declaration
-    Column("key", String, primary_key=True),
-    Column("project", String, nullable=False),
-    Column("kind", String, nullable=False),  # source | asset
-    Column("owner", String, nullable=False),
+    Column("key", Name, primary_key=True),
+    Column("project", Name, nullable=False),
+    Column("kind", Name, nullable=False),  # source | asset
+    Column("owner", Name, nullable=False),
     Column("declared", Text),  # policy JSON in force from code
     Column("pending", Text),  # a looser declared policy that waits for the owner
     Column("overlay", Text),  # policy JSON set by CLI or REST
@@ -73,14 +76,14 @@ asset = Table(
     # the state of all current heads together, kept at every move (see core/digests.py)
     Column("seq", BigInteger, nullable=False, server_default="0"),
     Column("heads", BigInteger, nullable=False, server_default="0"),
-    Column("digest", String, nullable=False),
+    Column("digest", Name, nullable=False),
 )
 
 origins = Table(
     "origins",
     metadata,
     # interned sets of assets; id = sha256 of the sorted members
-    Column("id", String, primary_key=True),
+    Column("id", Name, primary_key=True),
     Column("members", Text, nullable=False),
 )
 
@@ -88,37 +91,35 @@ asset_origins = Table(
     "asset_origins",
     metadata,
     # how many heads of the asset carry which origin set
-    Column("asset", String, primary_key=True),
-    Column("origins", String, primary_key=True),
+    Column("asset", Name, primary_key=True),
+    Column("origins", Name, primary_key=True),
     Column("heads", BigInteger, nullable=False),
 )
 
 workflow = Table(
     "workflow",
     metadata,
-    Column("key", String, primary_key=True),
-    Column("project", String, nullable=False),
-    Column("fingerprint", String, nullable=False),
-    Column("bundle", String, nullable=False),
+    Column("key", Name, primary_key=True),
+    Column("project", Name, nullable=False),
     Column("adopted_seq", BigInteger, nullable=False),  # news up to here is history, but for first_partition
-    Column("first_partition", String, nullable=False),
+    Column("first_partition", Name, nullable=False),
     Column("removed_at", Micros),
 )
 
 version = Table(
     "version",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("asset", String, nullable=False),
-    Column("partition", String, nullable=False),
-    Column("run", String, nullable=False),
-    Column("step", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("asset", Name, nullable=False),
+    Column("partition", Name, nullable=False),
+    Column("run", Name, nullable=False),
+    Column("step", Name, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("slice", Integer, nullable=False, server_default="0"),
-    Column("bundle", String),
-    Column("format", String, nullable=False),
-    Column("digest", String, nullable=False),
-    Column("origins", String, nullable=False),
+    Column("bundle", Name),
+    Column("format", Name, nullable=False),
+    Column("digest", Name, nullable=False),
+    Column("origins", Name, nullable=False),
     Column("rows", BigInteger),
     Column("bytes", BigInteger, nullable=False),
     Column("objects", Text, nullable=False),  # JSON list of protocol.StoredObject
@@ -126,8 +127,8 @@ version = Table(
     Column("schema", Text),
     Column("committed_at", Micros, nullable=False),
     Column("head_seq", BigInteger),  # the change_seq at which it became the head; NULL: it never did
-    Column("state", String, nullable=False),  # staged | committed | superseded
-    Column("file", String),  # of an ingested version: the file's path
+    Column("state", Name, nullable=False),  # staged | committed | superseded
+    Column("file", Name),  # of an ingested version: the file's path
     UniqueConstraint("step", "asset", "slice"),
     Index(None, "asset", "partition", "head_seq"),
     Index(None, "asset", "committed_at"),
@@ -137,26 +138,27 @@ version = Table(
 head = Table(
     "head",
     metadata,
-    Column("asset", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("version", String, nullable=False),
+    Column("asset", Name, primary_key=True),
+    Column("partition", Name, primary_key=True),
+    Column("version", Name, nullable=False),
     Column("seq", BigInteger, nullable=False),
-    Column("digest", String, nullable=False),
-    Column("origins", String, nullable=False),
-    Column("trace", Text, nullable=False),  # JSON {input asset: seq} of the version's trace
+    Column("digest", Name, nullable=False),
+    Column("origins", Name, nullable=False),
+    Column("trace", Text, nullable=False),  # JSON {input: seq} of the version's trace
+    Index(None, "version"),
 )
 
 lineage = Table(
     "lineage",
     metadata,
     # one row for each input of a version, however many partitions it had: heads with lo <= partition <= hi as of a seq
-    Column("version", String, primary_key=True),
-    Column("parameter", String, primary_key=True),
-    Column("asset", String, nullable=False),
-    Column("lo", String, nullable=False),
-    Column("hi", String, nullable=False),
+    Column("version", Name, primary_key=True),
+    Column("parameter", Name, primary_key=True),
+    Column("asset", Name, nullable=False),
+    Column("lo", Name, nullable=False),
+    Column("hi", Name, nullable=False),
     Column("as_of", BigInteger, nullable=False),
-    Column("input_version", String),  # set where the input is exactly one version
+    Column("input_version", Name),  # set where the input is exactly one version
     Index(None, "input_version"),
     Index(None, "asset", "as_of"),
 )
@@ -165,22 +167,22 @@ consumed = Table(
     "consumed",
     metadata,
     # what the last succeeded run of a workflow partition was made from
-    Column("workflow", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("run", String, nullable=False),
-    Column("fingerprint", String, nullable=False),
+    Column("workflow", Name, primary_key=True),
+    Column("partition", Name, primary_key=True),
+    Column("run", Name, nullable=False),
+    Column("fingerprint", Name, nullable=False),
     Column("params", Text, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # the change_seq at which the run's inputs were pinned
-    Column("inputs", Text, nullable=False),  # JSON {asset: [seq, digest, origins]}
+    Column("inputs", Text, nullable=False),  # JSON {input: [seq, digest, origins]}, see core.graph.Edge.name
 )
 
 attempted = Table(
     "attempted",
     metadata,
     # the last failed run of a workflow partition; gone once a run succeeds
-    Column("workflow", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("run", String, nullable=False),
+    Column("workflow", Name, primary_key=True),
+    Column("partition", Name, primary_key=True),
+    Column("run", Name, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # the change_seq at which that run's inputs were pinned
 )
 
@@ -188,10 +190,10 @@ dirty = Table(
     "dirty",
     metadata,
     # workflow partitions that something touched; deciding on them deletes the row
-    Column("id", String, primary_key=True),
-    Column("workflow", String, nullable=False),
-    Column("lo", String, nullable=False),
-    Column("hi", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("workflow", Name, nullable=False),
+    Column("lo", Name, nullable=False),
+    Column("hi", Name, nullable=False),
     Column("ask", Text, nullable=False, server_default=""),  # JSON of the cause when somebody asked
     UniqueConstraint("workflow", "lo", "hi", "ask"),
 )
@@ -200,11 +202,11 @@ hold = Table(
     "hold",
     metadata,
     # a workflow partition that waits until another one's run has ended
-    Column("workflow", String, primary_key=True),
-    Column("partition", String, primary_key=True),
-    Column("blocker", String, nullable=False),
-    Column("blocker_partition", String, nullable=False),
-    Column("ask", Text, nullable=False, server_default=""),
+    Column("workflow", Name, primary_key=True),
+    Column("partition", Name, primary_key=True),
+    Column("blocker", Name, nullable=False),
+    Column("blocker_partition", Name, nullable=False),
+    Column("ask", Text, primary_key=True),  # JSON of what somebody asked for, each kept until it runs; else empty
     Index(None, "blocker", "blocker_partition"),
 )
 
@@ -212,33 +214,33 @@ reason = Table(
     "reason",
     metadata,
     # why a workflow partition ran or did not, as intervals; until NULL: it holds now
-    Column("workflow", String, primary_key=True),
-    Column("partition", String, primary_key=True),
+    Column("workflow", Name, primary_key=True),
+    Column("partition", Name, primary_key=True),
     Column("since", Micros, primary_key=True),
     Column("until", Micros),
-    Column("code", String, nullable=False),
+    Column("code", Name, nullable=False),
     Column("words", Text, nullable=False),
 )
 
 run = Table(
     "run",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("workflow", String, nullable=False),
-    Column("partition", String, nullable=False),
-    Column("kind", String, nullable=False),  # workflow | ingest
-    Column("state", String, nullable=False),  # queued | running | succeeded | failed | superseded | cancelled
-    Column("bundle", String),
-    Column("fingerprint", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("workflow", Name, nullable=False),
+    Column("partition", Name, nullable=False),
+    Column("kind", Name, nullable=False),  # workflow | ingest
+    Column("state", Name, nullable=False),  # queued | running | succeeded | failed | superseded | cancelled
+    Column("bundle", Name),
+    Column("fingerprint", Name, nullable=False),
     Column("definition", BigInteger, nullable=False),
-    Column("trigger_key", String, nullable=False, unique=True),
+    Column("trigger_key", Name, nullable=False, unique=True),
     Column("cause", Text, nullable=False),  # JSON
     Column("as_of", BigInteger, nullable=False),  # the change_seq at which the inputs were pinned
     Column("pins", Text, nullable=False),  # JSON list of core.facts.Pin
-    Column("origins", String, nullable=False),
+    Column("origins", Name, nullable=False),
     Column("params", Text, nullable=False),
-    Column("seed", String, nullable=False),
-    Column("superseded_by", String),
+    Column("seed", Name, nullable=False),
+    Column("superseded_by", Name),
     Column("created_at", Micros, nullable=False),
     Column("started_at", Micros),
     Column("ended_at", Micros),
@@ -259,18 +261,18 @@ run = Table(
 step = Table(
     "step",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("run", String, nullable=False),
-    Column("task", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("run", Name, nullable=False),
+    Column("task", Name, nullable=False),
     Column("spec", Text, nullable=False),  # JSON of what to run, fixed when the run is planned
-    Column("state", String, nullable=False),  # see core/lifecycle.py
+    Column("state", Name, nullable=False),  # see core/lifecycle.py
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("losses", Integer, nullable=False, server_default="0"),
-    Column("pool", String, nullable=False),
+    Column("pool", Name, nullable=False),
     Column("ready_at", Micros, nullable=False),
-    Column("session", String),
+    Column("session", Name),
     Index(None, "run"),
     Index(
         "ix_step_ready",
@@ -288,14 +290,14 @@ step = Table(
 attempt = Table(
     "attempt",
     metadata,
-    Column("step", String, primary_key=True),
+    Column("step", Name, primary_key=True),
     Column("epoch", Integer, primary_key=True),
     Column("number", Integer, nullable=False),
-    Column("session", String, nullable=False),
-    Column("nonce", String, nullable=False),  # names the attempt's own directories
+    Column("session", Name, nullable=False),
+    Column("nonce", Name, nullable=False),  # names the attempt's own directories
     Column("leased_at", Micros, nullable=False),
     Column("ended_at", Micros),
-    Column("outcome", String),
+    Column("outcome", Name),
     Column("error", Text),
     Column("log_bytes", BigInteger, nullable=False, server_default="0"),
 )
@@ -303,7 +305,7 @@ attempt = Table(
 log_chunk = Table(
     "log_chunk",
     metadata,
-    Column("step", String, primary_key=True),
+    Column("step", Name, primary_key=True),
     Column("epoch", Integer, primary_key=True),
     Column("offset", BigInteger, primary_key=True),
     Column("length", Integer, nullable=False),
@@ -313,12 +315,12 @@ log_chunk = Table(
 session = Table(
     "session",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("secret_hash", String, nullable=False, unique=True),
-    Column("incarnation", String, nullable=False),
-    Column("pool", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("secret_hash", Name, nullable=False, unique=True),
+    Column("incarnation", Name, nullable=False),
+    Column("pool", Name, nullable=False),
     Column("slots", Integer, nullable=False),
-    Column("host", String, nullable=False),
+    Column("host", Name, nullable=False),
     Column("opened_at", Micros, nullable=False),
     Column("expires_at", Micros, nullable=False),
     Column("closed_at", Micros),
@@ -334,7 +336,7 @@ answer = Table(
     "answer",
     metadata,
     # the replies to a session's last requests, so that a repeated request gets the same one
-    Column("session", String, primary_key=True),
+    Column("session", Name, primary_key=True),
     Column("request", BigInteger, primary_key=True),
     Column("body", LargeBinary, nullable=False),
 )
@@ -343,8 +345,8 @@ timer = Table(
     "timer",
     metadata,
     # when time alone makes something worth a look
-    Column("kind", String, primary_key=True),  # step
-    Column("subject", String, primary_key=True),
+    Column("kind", Name, primary_key=True),  # step
+    Column("subject", Name, primary_key=True),
     Column("due_at", Micros, nullable=False),
     Index(None, "due_at"),
 )
@@ -353,10 +355,10 @@ file = Table(
     "file",
     metadata,
     # the ledger: a row for every (source, path, fingerprint) that was ever seen
-    Column("source", String, primary_key=True),
-    Column("path", String, primary_key=True),
-    Column("fingerprint", String, primary_key=True),
-    Column("partition", String),
+    Column("source", Name, primary_key=True),
+    Column("path", Name, primary_key=True),
+    Column("fingerprint", Name, primary_key=True),
+    Column("partition", Name),
     Column(
         "state", String, nullable=False
     ),  # settling ready ingesting committed quarantined unmatched superseded vanished
@@ -365,17 +367,18 @@ file = Table(
     Column("seen_at", Micros, nullable=False),
     Column("changed_at", Micros, nullable=False),
     Column("seq", BigInteger, nullable=False),  # order of observation
-    Column("run", String),
-    Column("version", String),
+    Column("run", Name),
+    Column("version", Name),
     Index(None, "source", "partition", "state"),
     Index(None, "run"),
+    Index(None, "seq"),
 )
 
 principal = Table(
     "principal",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("kind", String, nullable=False),  # user | worker
+    Column("name", Name, primary_key=True),
+    Column("kind", Name, nullable=False),  # user | worker
     Column("groups", Text, nullable=False),  # JSON list
     Column("clearances", Text, nullable=False),  # JSON list
     Column("created_at", Micros, nullable=False),
@@ -385,9 +388,9 @@ principal = Table(
 token = Table(
     "token",
     metadata,
-    Column("hash", String, primary_key=True),  # sha256 of the token
-    Column("id", String, nullable=False, unique=True),
-    Column("principal", String, nullable=False),
+    Column("hash", Name, primary_key=True),  # sha256 of the token
+    Column("id", Name, nullable=False, unique=True),
+    Column("principal", Name, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("expires_at", Micros),
     Column("revoked_at", Micros),
@@ -396,12 +399,12 @@ token = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", Name, primary_key=True),
     Column("at", Micros, nullable=False),
-    Column("principal", String, nullable=False),
-    Column("on_behalf", String),  # the person that `--as` named
-    Column("act", String, nullable=False),
-    Column("object", String, nullable=False),
+    Column("principal", Name, nullable=False),
+    Column("on_behalf", Name),  # the person that `--as` named
+    Column("act", Name, nullable=False),
+    Column("object", Name, nullable=False),
     Column("allowed", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
     Index(None, "at"),

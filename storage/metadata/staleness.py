@@ -5,36 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, text, tuple_, update
+from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import BATCH, Target
+from riparian.storage.metadata.planning import Target, in_pairs
 from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, reason
 
 # ON CONFLICT reads the same on SQLite and PostgreSQL, but is not one construct in SQLAlchemy.
 _MARK = text(
     "INSERT INTO dirty (id, workflow, lo, hi, ask) VALUES (:id, :workflow, :lo, :hi, :ask) ON CONFLICT DO NOTHING"
 )
-_DIRTY = select(dirty).order_by(dirty.c.id)
+_DIRTY = select(dirty).order_by(dirty.c.id).limit(bindparam("most"))
 _CLEAR = delete(dirty).where(dirty.c.id == bindparam("dirty_id"))
 _HOLD = text(
     "INSERT INTO hold (workflow, partition, blocker, blocker_partition, ask) "
     "VALUES (:workflow, :partition, :blocker, :blocker_partition, :ask) "
-    "ON CONFLICT (workflow, partition) DO UPDATE SET blocker = excluded.blocker, "
-    "blocker_partition = excluded.blocker_partition, "
-    # What somebody asked for is not forgotten because something else is waited for too.
-    "ask = CASE WHEN excluded.ask = '' THEN hold.ask ELSE excluded.ask END"
+    "ON CONFLICT (workflow, partition, ask) DO UPDATE SET blocker = excluded.blocker, "
+    "blocker_partition = excluded.blocker_partition"
 )
-_FORGET_HOLD = delete(hold).where(hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p"))
+# What somebody asked for is forgotten only by running.
+_FORGET_HOLD = delete(hold).where(
+    hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p"), hold.c.ask == ""
+)
 _RELEASE = (
     delete(hold).where(hold.c.blocker == bindparam("b"), hold.c.blocker_partition == bindparam("bp")).returning(hold)
 )
 _RELEASE_ALL = delete(hold).returning(hold)
 _OPEN_REASONS = select(reason).where(
-    reason.c.until.is_(None), tuple_(reason.c.workflow, reason.c.partition).in_(bindparam("pairs", expanding=True))
+    reason.c.workflow.in_(bindparam("firsts", expanding=True)),
+    reason.c.partition.in_(bindparam("seconds", expanding=True)),
+    reason.c.until.is_(None),
 )
 _CLOSE_REASON = (
     update(reason)
@@ -77,9 +80,9 @@ def mark_consumers(tx: Tx, graph: Graph, moved: Iterable[tuple[str, str]]) -> No
     mark(tx, list(dict.fromkeys((e.workflow.key, e.down(p), "") for a, p in moved for e in graph.edges(AssetKey(a)))))
 
 
-def all_dirty(tx: Tx) -> Sequence[Row[Any]]:
-    """Returns the marks, oldest first."""
-    return tx.conn.execute(_DIRTY).all()
+def oldest(tx: Tx, most: int) -> Sequence[Row[Any]]:
+    """Returns the oldest marks, at most ``most``."""
+    return tx.conn.execute(_DIRTY, {"most": most}).all()
 
 
 def clear(tx: Tx, ids: Iterable[str]) -> None:
@@ -112,11 +115,7 @@ def release_all(tx: Tx) -> None:
 
 def note_reasons(tx: Tx, found: Sequence[tuple[Target, str, str]]) -> None:
     """Keeps (target, code, words) where they differ from the reason that held so far."""
-    known = {}
-    targets = [t for t, _, _ in found]
-    for start in range(0, len(targets), BATCH):
-        for r in tx.conn.execute(_OPEN_REASONS, {"pairs": targets[start : start + BATCH]}):
-            known[r.workflow, r.partition] = r
+    known = {(r.workflow, r.partition): r for r in in_pairs(tx, _OPEN_REASONS, [t for t, _, _ in found])}
     closed, opened = [], []
     for (w, p), code, words in found:
         old = known.get((w, p))

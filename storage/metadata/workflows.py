@@ -12,14 +12,11 @@ from riparian.storage.metadata.schema import workflow
 
 _OF_PROJECT = select(workflow).where(workflow.c.project == bindparam("p"))
 _PUT = text(
-    "INSERT INTO workflow (key, project, fingerprint, bundle, adopted_seq, first_partition) "
-    "VALUES (:key, :project, :fingerprint, :bundle, :adopted_seq, :first_partition) "
-    "ON CONFLICT (key) DO UPDATE SET project = excluded.project, fingerprint = excluded.fingerprint, "
-    "bundle = excluded.bundle, adopted_seq = excluded.adopted_seq, first_partition = excluded.first_partition, "
+    "INSERT INTO workflow (key, project, adopted_seq, first_partition) "
+    "VALUES (:key, :project, :adopted_seq, :first_partition) "
+    "ON CONFLICT (key) DO UPDATE SET project = excluded.project, adopted_seq = excluded.adopted_seq, "
+    "first_partition = excluded.first_partition, "
     "removed_at = NULL"
-)
-_CHANGE = (
-    update(workflow).where(workflow.c.key == bindparam("k")).values(fingerprint=bindparam("f"), bundle=bindparam("b"))
 )
 _REMOVE = update(workflow).where(workflow.c.key == bindparam("k")).values(removed_at=bindparam("now"))
 
@@ -33,13 +30,6 @@ def adopt(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     """Adds workflows that are new, or were removed and come back."""
     if rows:
         tx.conn.execute(_PUT, list(rows))
-
-
-def change(tx: Tx, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Notes other code for known workflows: (key, fingerprint, bundle)."""
-    values = [{"k": k, "f": f, "b": b} for k, f, b in rows]
-    if values:
-        tx.conn.execute(_CHANGE, values)
 
 
 def remove(tx: Tx, keys: Iterable[str]) -> None:

@@ -21,9 +21,10 @@ from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
 from riparian.assets.triggers import OnUpdate, Trigger
 from riparian.scheduler import dispatch, ingest, register, sessions
-from riparian.scheduler.control import ControlPlane, ControlSettings
+from riparian.scheduler.control import ControlPlane
 from riparian.scheduler.core.protocol import Answer, Exchange, Lease, OpenSession, Report, Session, Written
 from riparian.scheduler.core.readiness import FileSeen
+from riparian.scheduler.plane import ControlSettings
 from riparian.scheduler.worker.bundles import bundle_digest
 from riparian.storage.metadata.database import Database, sqlite_url
 
@@ -80,6 +81,7 @@ class Plant:
         triggers: dict[str, Trigger] | None = None,
         policies: dict[str, Policy] | None = None,
         retry: Retry = Retry(),  # noqa: B008 - a frozen value
+        inputs: dict[str, tuple[InputSpec, ...]] | None = None,
         rebuild: register.Rebuild = "none",
         by: Principal = ME,
     ) -> register.Applied:
@@ -103,7 +105,7 @@ class Plant:
                 )
             )
             if made:
-                inputs = tuple(
+                specified = (inputs or {}).get(key) or tuple(
                     InputSpec(
                         parameter=i, asset=AssetKey(i), type="dict", mapping=default_mapping(parts[key], parts[i])
                     )
@@ -112,7 +114,7 @@ class Plant:
                 workflows.append(
                     WorkflowSpec(
                         key=key,
-                        inputs=inputs,
+                        inputs=specified,
                         produces=(AssetKey(key),),
                         tasks=(TaskSpec(name=key, module="code", qualname=key, returns="dict", retry=retry),),
                         trigger=(triggers or {}).get(key, OnUpdate()),

@@ -1,15 +1,20 @@
 """At any interleaving, no update is lost, none is counted twice, and what is published is what it should be."""
 
 import random
+from contextlib import suppress
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riparian.scheduler import sessions
+from riparian.assets.errors import Conflict
+from riparian.assets.policy import Principal
+from riparian.scheduler import request, sessions
+
+ME = Principal(name="me", groups=frozenset({"owners"}))
 
 DAYS = ("2020-01-01", "2020-01-02")
 
-KINDS = ["drop", "drop", "take", "done", "done", "fail", "lost", "silence", "restart"]
+KINDS = ["drop", "drop", "take", "done", "done", "fail", "lost", "silence", "restart", "ask", "apply", "rebuild"]
 STEPS = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(0, 999)),
     min_size=1,
@@ -55,6 +60,14 @@ def act(plant, held, sources, daily, step, number):
         content = f"v{number % 3}"
         plant.drop(source, content, day)
         sources[source, day] = content
+    elif step == "ask":
+        asset = sorted(plant.edges)[number % len(plant.edges)]
+        with suppress(Conflict):
+            request.materialize(plant.plane, asset, DAYS[number % 2] if asset in daily else "", ME, {"x": number})
+    elif step in ("apply", "rebuild"):
+        plant.apply(
+            plant.edges, daily=daily, code=f"code{number % 3}", rebuild="latest" if step == "rebuild" else "none"
+        )
     elif step == "take":
         held += plant.take(1 + number % 3)
     elif step == "restart":
@@ -78,7 +91,8 @@ def test_everything_ends_up_made_from_the_newest(make_plant, graph, steps, seed)
     """After any history, once all files came again and work succeeds, each head is what a full rebuild would make."""
     edges, daily = graph
     plant = make_plant()
-    plant.apply({**edges, "anchor": ["s", "w"]}, daily=daily)
+    plant.edges = {**edges, "anchor": ["s", "w"]}
+    plant.apply(plant.edges, daily=daily)
     held, sources = [], {}
     for step, number in steps:
         act(plant, held, sources, daily, step, number)

@@ -1,8 +1,13 @@
 """What runs after an update: chains, diamonds, partitions, cut-off, edits."""
 
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import InputSpec
+from riparian.assets.partitions import AllPartitions, Identity
 from riparian.assets.policy import Principal
 from riparian.assets.triggers import Manual, OnUpdate
 from riparian.scheduler import request
+from riparian.scheduler.tick import PAUSE_SECONDS
+from riparian.storage.metadata import timers
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DIAMOND = {"b": ["a"], "c": ["a"], "d": ["b", "c"]}
@@ -199,6 +204,82 @@ def test_mended_code_repairs_a_failure(plant):
     plant.ask(plant.failed(plant.take()[0]))
     plant.apply({"b": ["a"]}, code="mended", rebuild="latest")
 
+    assert ["b"] == plant.settle()
+
+
+def test_asking_twice_for_the_same_rebuild_makes_one_run(plant):
+    """An apply that is repeated while its rebuild is queued or running changes nothing, and the run's end stands."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    for _ in range(2):
+        plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    (lease,) = plant.take()
+    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+
+    assert [200] == [r.status for r in plant.ask(plant.done(lease)).results]
+    assert [] == plant.settle()
+    assert 2 == len(plant.runs("b"))
+
+
+def test_every_request_runs_as_it_was_asked(plant):
+    """Requests one after the other, while one is queued or running, each run, with their own parameters."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    for x in (1, 2, 3):
+        request.materialize(plant.plane, "b", "", ME, {"x": x})
+    (first,) = plant.take()
+    request.materialize(plant.plane, "b", "", ME, {"x": 4})
+    plant.drop("a", "two")
+    seen = [first.params]
+    plant.ask(plant.done(first))
+    while leases := plant.take():
+        seen += [x.params for x in leases if x.workflow == "b"]
+        plant.ask(*[plant.done(x) for x in leases])
+
+    assert [{"x": n} for n in (1, 2, 3, 4)] == sorted((s for s in seen if s), key=lambda p: p["x"])
+    assert "b(=two)" == plant.head("b")
+
+
+def test_an_asset_without_inputs_runs_once_when_it_is_new(plant):
+    """Nothing could ever start it, so that adoption does; an edit of its code does not run it unasked."""
+    plant.apply({"b": []})
+
+    assert ["b"] == plant.settle()
+    plant.apply({"b": []}, code="two")
+    assert [] == plant.settle()
+
+
+def test_one_asset_read_as_a_day_and_as_all_days(plant):
+    """Two inputs from one asset, of different reach, are held apart, so that the cut-off still works."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+    plant.drop("a", "one", "2020-01-01")
+    plant.settle()
+    both = (
+        InputSpec(parameter="today", asset=AssetKey("a"), type="dict", mapping=Identity()),
+        InputSpec(parameter="ever", asset=AssetKey("a"), type="dict", mapping=AllPartitions()),
+    )
+    plant.apply({"b": ["a"]}, daily=("a", "b"), code="two", inputs={"b": both}, rebuild="latest")
+
+    assert ["b[2020-01-01]"] == plant.settle()
+    plant.drop("a", "one", "2020-01-01")
+    assert ["a[2020-01-01]"] == plant.settle()
+    assert "up_to_date" == plant.why("b", "2020-01-01")
+
+
+def test_a_fault_of_the_planner_does_not_undo_the_commit(plant, monkeypatch):
+    """The version stays, and what could not be planned is planned some seconds later."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    (ingest,) = plant.take()
+    with monkeypatch.context() as broken:
+        broken.setattr("riparian.scheduler.core.planner.decide", lambda facts: 1 / 0)
+        assert [200] == [r.status for r in plant.ask(plant.done(ingest)).results]
+
+    assert "one" == plant.head("a")
+    assert plant.plane.db.read(lambda tx: timers.earliest(tx)) == plant.now + PAUSE_SECONDS * 1_000_000
+    plant.plane.db.write(plant.plane._plan)
     assert ["b"] == plant.settle()
 
 

@@ -4,7 +4,7 @@ from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
 from riparian.assets.partitions import Daily, default_mapping
 from riparian.assets.triggers import Manual, OnUpdate
-from riparian.scheduler.core.blockers import Blockers
+from riparian.scheduler.core.blockers import Reach, above, holds
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Graph
 
@@ -47,50 +47,35 @@ def test_depth_orders_makers_before_users():
     assert {"b": 1, "c": 2, "d": 3} == graph(DIAMOND).depth
 
 
-def test_unfinished_far_above_blocks():
-    """What is unfinished two edges above blocks, though the direct input's maker is idle."""
-    blockers = Blockers(graph(DIAMOND), 3, [Blocker("b", "", failed=False)])
-
-    assert Blocker("b", "", failed=False) == blockers.find("d", "")
-    assert blockers.find("b", "") is None
+def test_what_lies_above_is_found_through_any_number_of_edges():
+    """What is unfinished two edges above is waited for, though the direct input's maker is idle."""
+    assert {"a", "b", "c"} == set(above(graph(DIAMOND), "d"))
+    assert {"a"} == set(above(graph(DIAMOND), "b"))
 
 
-def test_manual_between_does_not_hold():
-    """A manual workflow will not run by itself, so nobody waits for what it would make."""
-    blockers = Blockers(graph(DIAMOND, triggers={"c": Manual()}), 3, [Blocker("b", "", failed=False)])
+def test_manual_between_is_not_looked_through():
+    """A manual workflow will not run by itself, so nobody waits for what it would be made from."""
+    assert {"a", "c"} == set(above(graph(DIAMOND, triggers={"c": Manual()}), "d"))
 
-    assert blockers.find("d", "") is None
+
+def test_an_input_that_does_not_wake_is_not_waited_for():
+    """With a named trigger, only what lies above the named asset holds."""
+    assert {"a"} == set(above(graph(DIAMOND, triggers={"d": OnUpdate((AssetKey("a"),))}), "d"))
+
+
+def test_partitions_reach_up_as_their_mappings_say():
+    """A day waits for its own day, the roll-up for every day, and both for an input in one piece."""
+    g = graph({"b": ["a", "w"], "sum": ["b"], "c": ["sum", "b"]}, daily=("a", "b", "c"))
+
+    assert {"a": Reach.SAME, "w": Reach.WHOLE} == above(g, "b")
+    assert {"b": Reach.EVERY, "a": Reach.EVERY, "w": Reach.WHOLE} == above(g, "sum")
+    assert {"sum": Reach.WHOLE, "b": Reach.EVERY, "a": Reach.EVERY, "w": Reach.WHOLE} == above(g, "c")
 
 
 def test_a_failed_manual_workflow_holds_nobody():
     """Nobody waits for a repair that only a person can ask for; while it runs, its end is waited for."""
     g = graph(DIAMOND, triggers={"b": Manual()})
 
-    assert Blockers(g, 3, [Blocker("b", "", failed=True)]).find("c", "") is None
-    assert Blockers(g, 3, [Blocker("b", "", failed=False)]).find("c", "") is not None
-
-
-def test_partition_blocks_its_own_and_the_roll_up():
-    """A day blocks the same day below and the roll-up of all days, not another day."""
-    g = graph({"b": ["a"], "c": ["b"], "sum": ["c"]}, daily=("a", "b", "c"))
-    blockers = Blockers(g, 3, [Blocker("b", "2020-01-01", failed=False)])
-
-    assert blockers.find("c", "2020-01-01") is not None
-    assert blockers.find("c", "2020-01-02") is None
-    assert blockers.find("sum", "") is not None
-
-
-def test_whole_input_blocks_every_partition():
-    """An unfinished whole asset blocks all partitions that read it."""
-    blockers = Blockers(graph({"w": ["s"], "c": ["a", "w"]}, daily=("a", "c")), 3, [Blocker("w", "", failed=False)])
-
-    assert blockers.find("c", "2020-01-07") is not None
-
-
-def test_going_on_is_named_before_failed():
-    """What will end by itself is the reason that is told, while it lasts."""
-    seeds = [Blocker("b", "", failed=True), Blocker("x", "", failed=False)]
-    blockers = Blockers(graph({**DIAMOND, "x": ["a"], "d": ["c", "x"]}), 3, seeds)
-
-    assert Blocker("x", "", failed=False) == blockers.find("d", "")
-    assert Blocker("b", "", failed=True) == blockers.find("c", "")
+    assert not holds(g, Blocker("b", "", failed=True))
+    assert holds(g, Blocker("b", "", failed=False))
+    assert holds(g, Blocker("c", "", failed=True))

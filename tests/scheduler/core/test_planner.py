@@ -48,6 +48,9 @@ GRANTED = Unfinished(run="r1", trigger_key="other", granted=True)
 PENDING = Blocker("x.up", "", failed=False)
 FAILED = Blocker("x.up", "", failed=True)
 ASK = Cause(kind="request", body={"id": "1", "by": "ana", "params": {}})
+SAME = Unfinished(run="r1", trigger_key=trigger_key("x.out", "", ASK), granted=False, asked=True)
+ASKED = Unfinished(run="r1", trigger_key="other", granted=False, asked=True)
+NO_INPUTS = Facts(workflow=workflow(consumes=()), partition="", inputs=(), baseline=0)
 
 CASES = [
     ("nothing new", facts(), Action.NONE, "up_to_date"),
@@ -73,6 +76,15 @@ CASES = [
     ("asked, upstream unfinished", facts(ask=ASK, blocker=PENDING), Action.RUN, "run"),
     ("asked while running", facts(ask=ASK, unfinished=GRANTED), Action.HOLD, "running"),
     ("asked, an input has no version", facts(b=None, ask=ASK), Action.NONE, "waiting_for_input"),
+    ("asked for the same twice", facts(ask=ASK, unfinished=SAME), Action.NONE, "queued"),
+    ("asked for another while one is queued", facts(ask=ASK, unfinished=ASKED), Action.HOLD, "running"),
+    ("news while what was asked for is queued", facts(a=(7, "n"), unfinished=ASKED), Action.HOLD, "running"),
+    ("made with parameters, equal news", facts(a=(7, "da"), consumed_params='{"x":1}'), Action.RUN, "run"),
+    ("made with parameters, no news", facts(consumed_params='{"x":1}'), Action.NONE, "not_triggered"),
+    ("no inputs, new", NO_INPUTS, Action.RUN, "run"),
+    ("no inputs, another partition than the first", replace(NO_INPUTS, baseline=3), Action.NONE, "not_asked"),
+    ("no inputs, failed", replace(NO_INPUTS, attempted=0), Action.NONE, "failed"),
+    ("no inputs, ran", replace(NO_INPUTS, consumed_fingerprint="f1"), Action.NONE, "up_to_date"),
     ("manual", facts(a=(7, "n"), spec=workflow(trigger=Manual())), Action.NONE, "manual"),
     ("manual, asked", facts(spec=workflow(trigger=Manual()), ask=ASK), Action.RUN, "run"),
     ("another is waited for", facts(a=(7, "n"), spec=workflow(trigger=OnUpdate((B,)))), Action.NONE, "not_triggered"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riparian.assets.manifest import Retry
+from riparian.assets.retry import Retry
 from riparian.scheduler.core import heads, lifecycle
 from riparian.scheduler.core.retries import delay_after, may_repeat_lost
 from riparian.scheduler.core.seeds import seed

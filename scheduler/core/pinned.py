@@ -1,0 +1,52 @@
+"""What is fixed when a run is planned? Its inputs and its steps, as they are written into the metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from riparian.assets.retry import Retry
+from riparian.scheduler.core.protocol import DEFAULT_POOL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One input of a run, fixed when it was planned: the heads of ``asset`` in ``lo..hi`` as of a change_seq.
+
+    ``version`` is set where that is one version; ``digest`` is of the content (of all of it, for a set).
+    ``parameter`` is empty for an asset that only the trigger names: waited for, not granted.
+    """
+
+    parameter: str
+    asset: str
+    type: str
+    many: bool
+    lo: str
+    hi: str
+    as_of: int
+    seq: int
+    digest: str
+    origins: tuple[str, ...]
+    version: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the input is called in traces (see core.graph.Edge.name)."""
+        return f"{self.asset}[all]" if self.many else self.asset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """What a step runs, fixed when its run is planned. ``pool`` may take it."""
+
+    task: str
+    module: str | None = None
+    qualname: str | None = None
+    context: str | None = None
+    returns: str = ""
+    outputs: tuple[str, ...] = ()
+    path: str | None = None  # of an ingest step: the file
+    fingerprint: str | None = None
+    format: str | None = None
+    retry: Retry = field(default_factory=Retry)
+    timeout_seconds: float | None = None
+    pool: str = DEFAULT_POOL
