@@ -13,7 +13,8 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI
 
 from riparian.api import problems, worker
-from riparian.api.callers import current_view
+from riparian.api.bodies import Bodies
+from riparian.api.callers import caller_of, current_view
 from riparian.api.models import ProblemOut
 from riparian.api.rest import assets, data, definitions, files, health, policies, runs, tokens, versions
 from riparian.scheduler.control import ControlPlane
@@ -22,7 +23,7 @@ API = "/api/v1"
 
 
 def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
-    """Returns the app over ``plane``. In ``dev``, an owner may ask as somebody else (``X-Riparian-As``)."""
+    """Returns the app over ``plane``. In ``dev``, an owner may look as somebody else (``X-Riparian-As``)."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +45,7 @@ def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
     )
     app.state.plane = plane
     app.state.dev = dev
+    app.add_middleware(Bodies, known="/api/", authenticate=lambda authorization: caller_of(plane, authorization))
     app.include_router(worker.router)
     app.include_router(health.router, prefix=API)
     app.include_router(_rest(), prefix=API)

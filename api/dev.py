@@ -44,6 +44,7 @@ class Development:
         self._saves = Saves(settings.root)
         self._keeper: Keeper | None = None
         self._threads: list[threading.Thread] = []
+        self._in_force = False
 
     def start(self, url: str) -> None:
         self._tell(Event(what="listening", subject=url, detail=f"project {self._settings.name}"))
@@ -91,14 +92,23 @@ class Development:
         except RiparianError as exc:
             for problem in getattr(exc, "problems", ()):
                 self._tell(Event(what="problem", subject=str(problem.location or "?"), detail=_sentence(problem)))
-            detail = f"{exc}; what was applied before stays in force"
+            detail = f"{exc}; {self._still_in_force(client)}"
             self._tell(Event(what="not applied", subject=self._settings.name, detail=detail))
             return
+        self._in_force = True
         changes = [
             f"{len(applied[word])} {word}" for word in ("added", "changed", "removed", "pending") if applied[word]
         ]
+        if applied["planned"]:
+            changes.append(f"{applied['planned']} runs planned")
         said = f"{', '.join(changes) or 'no workflow changed'}, in {time.monotonic() - began:.2f} s"
         self._tell(Event(what="applied", subject=f"definition {applied['definition']}", detail=said))
+
+    def _still_in_force(self, client: Client) -> str:
+        if not self._in_force:  # by this process; an earlier one may have applied the project
+            projects = [d["project"] for d in client.get("definitions")["items"]]
+            self._in_force = self._settings.name in projects
+        return "what was applied before stays in force" if self._in_force else "nothing is applied yet"
 
     def _prepare_folders(self, manifest: Manifest) -> None:
         watches = [watch_of(a, self._settings.root) for a in manifest.assets if a.arrives is not None]

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from riparian.api.cli.connection import Client
 
 PAGE = 100
+MOST_CHARACTERS = 300
+"""So much of an error is told; the run's logs have all of it."""
 FINISHED = frozenset({"succeeded", "failed", "superseded", "cancelled"})
 FILE_TROUBLE = ("quarantined", "unmatched")
 
@@ -52,7 +54,7 @@ class Events:
         if run["state"] == "superseded":
             return []
         if run["state"] != "succeeded":
-            return [Event(what=run["state"], subject=subject, detail=run["error"] or f"riparian logs {run['id']}")]
+            return [Event(what=run["state"], subject=subject, detail=_last_line(run["error"], run["id"]))]
         made = self._client.get(f"runs/{run['id']}")["outputs"]
         return [
             Event(what="committed", subject=_subject(v["asset"], v["partition"]), detail=_size(v, run)) for v in made
@@ -78,6 +80,15 @@ def _identity(file: dict[str, Any]) -> tuple[str, str, str]:
 
 def _subject(key: str, partition: str) -> str:
     return f"{key}[{partition}]" if partition else key
+
+
+def _last_line(error: str | None, run_id: str) -> str:
+    """The line that says what was wrong, and where the rest is: an error may hold a whole traceback."""
+    lines = (error or "").strip().splitlines()
+    said = lines[-1].strip() if lines else ""
+    if len(said) > MOST_CHARACTERS:
+        said = said[:MOST_CHARACTERS] + "…"
+    return f"{said} (riparian logs {run_id})".strip()
 
 
 def _size(version: dict[str, Any], run: dict[str, Any]) -> str:

@@ -5,18 +5,49 @@ Answers are what the view gives, with its names. A value is null where the calle
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 Item = TypeVar("Item")
+
+MOST_DEPTH = 64
+"""How deep a body may be nested. Nothing of ours comes near, and deeper ones exhaust who reads them."""
+
+MOST_SECONDS = 100 * 365 * 86_400
 
 
 class Body(BaseModel):
     """What a caller sends. A field that nobody reads is a mistake of the caller."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, body: Any) -> Any:
+        """JSON can write half a character, and nest without end; no catalogue keeps the one, no reader the other."""
+        level, depth = [body], 0
+        while level:
+            if depth > MOST_DEPTH:
+                raise ValueError(f"it is nested deeper than {MOST_DEPTH} levels; flatten it")
+            if not all(_is_text(value) for value in level if isinstance(value, str)):
+                raise ValueError("it holds half a character (a lone surrogate), which is no text; leave it out")
+            level = [inner for value in level if isinstance(value, (dict, list)) for inner in _inside(value)]
+            depth += 1
+        return body
+
+
+def _inside(value: dict[Any, Any] | list[Any]) -> Iterable[Any]:
+    return (*value.keys(), *value.values()) if isinstance(value, dict) else value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 class ProblemItem(BaseModel):
@@ -233,6 +264,7 @@ class AppliedOut(BaseModel):
     changed: list[str]
     removed: list[str]
     pending: list[str] = Field(description="Assets whose policy was loosened; each waits for its owner.")
+    planned: int = Field(description="So many runs were planned at once.")
 
 
 class TokenBody(Body):
@@ -240,7 +272,7 @@ class TokenBody(Body):
     groups: list[str] = []
     clear: list[str] = Field(default=[], description="Tags that they are cleared for.")
     kind: Literal["user", "worker"] = "user"
-    expires_seconds: float | None = Field(default=None, gt=0)
+    expires_seconds: float | None = Field(default=None, gt=0, le=MOST_SECONDS, allow_inf_nan=False)
 
 
 class TokenOut(BaseModel):

@@ -6,6 +6,7 @@ error that names nobody's mistake is a bug of ours: it is logged whole, and the 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -27,11 +28,11 @@ STATUS = {
     "fenced": 409,
     "invalid": 422,
     "invalid_declaration": 422,
+    "too_large": 413,
     # What lies in the store is not what was committed: nothing that a caller could do differently.
     "object_missing": 500,
     "object_changed": 500,
     "object_corrupt": 500,
-    "unreadable_input": 500,
     "error": 400,
 }
 """The HTTP status of each ``RiparianError.code``. A kind that is not named has the status of what it is a kind of."""
@@ -44,6 +45,7 @@ TITLES = {
     "fenced": "Not yours any more",
     "invalid": "Can not be used",
     "invalid_declaration": "Invalid declaration",
+    "too_large": "Too large",
     "error": "Not possible",
     "internal": "Internal error",
 }
@@ -53,6 +55,10 @@ MEDIA_TYPE = "application/problem+json"
 
 class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        # What is told may quote a text that is none: JSON writes half a character as an escape.
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def problem(code: str, status: int, detail: str, **more: Any) -> ProblemResponse:
@@ -67,10 +73,20 @@ def status_of(exc: RiparianError) -> int:
     return next(STATUS[code] for code in codes if code in STATUS)
 
 
-async def _told(request: Request, exc: RiparianError) -> ProblemResponse:
+def refusal(exc: RiparianError) -> ProblemResponse:
+    """Returns what a caller hears of ``exc``."""
     found = [_declared(p) for p in getattr(exc, "problems", ())]
     more = {"problems": found} if found else {}
-    return problem(exc.code, status_of(exc), str(exc), **more)
+    status, detail = status_of(exc), str(exc)
+    if status >= 500:
+        # Where things lie in the store is for who runs the server, not for readers.
+        log.error("%s", detail)
+        detail = "what lies in the store is not what was committed; the server's log names it"
+    return problem(exc.code, status, detail, **more)
+
+
+async def _told(request: Request, exc: RiparianError) -> ProblemResponse:
+    return refusal(exc)
 
 
 def _declared(found: Any) -> dict[str, Any]:
@@ -92,7 +108,9 @@ async def _unreadable(request: Request, exc: RequestValidationError) -> ProblemR
 
 
 async def _refused_by_framework(request: Request, exc: HTTPException) -> ProblemResponse:
-    code = {401: "unauthenticated", 403: "refused", 404: "not_found", 409: "conflict"}.get(exc.status_code, "error")
+    code = {401: "unauthenticated", 403: "refused", 404: "not_found", 409: "conflict", 413: "too_large"}.get(
+        exc.status_code, "error"
+    )
     return problem(code, exc.status_code, str(exc.detail))
 
 

@@ -24,6 +24,7 @@ from riparian.storage.objects import layout
 router = APIRouter(prefix="/worker/v1", include_in_schema=False)
 
 MAX_WAIT_MS = 60_000
+MAX_REQUEST = 2**62
 MAX_BODY = 64 * 1024 * 1024
 
 T = TypeVar("T")
@@ -59,6 +60,8 @@ async def heartbeat(request: Request) -> Response:
 async def exchange(request: Request) -> Response:
     plane = _plane(request)
     message = await _message(request, Exchange)
+    if not 0 <= message.request < MAX_REQUEST:
+        raise Invalid(f"request {message.request} is no number of a message; count from 1")
     pool = await _pool_of(plane, _bearer(request), message.session)
     plane.bells.supersede(message.session)
     if message.reports or message.wait_ms <= 0:

@@ -97,7 +97,10 @@ class Manifest:
         """Reads what ``to_json`` wrote; raises DeclarationError that names the first thing it can not read."""
         try:
             body = json.loads(text)
-        except ValueError as exc:
+            # Escapes can write half a character, which no catalogue keeps; `to_json` writes none.
+            if b"\\u" in (text.encode() if isinstance(text, str) else text):
+                json.dumps(body, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as exc:
             raise DeclarationError(f"this is not a manifest ({exc}); write it by `riparian apply`") from exc
         return cls.from_body(body)
 

@@ -47,7 +47,7 @@ class Daily:
         """Returns ``text`` as a partition key; raises DeclarationError when it is none of these partitions."""
         _day(text, f"partition {text!r}")
         if text < self.start or (self.end is not None and text > self.end):
-            raise DeclarationError(f"partition {text!r} lies outside {self.start} to {self.end or 'now'}")
+            raise DeclarationError(f"partition {text!r} lies outside {self.start} to {self.end or '9999-12-31'}")
         return text
 
     def overlaps(self, other: Daily) -> bool:

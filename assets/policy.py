@@ -7,6 +7,7 @@ each of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ class Everyone(Enum):
 
 
 ALL = Everyone.ALL
+
+_NAME = re.compile(r"[\w.@:/-]{1,200}", re.ASCII)
 
 Clauses = frozenset[frozenset[str]]
 
@@ -75,8 +78,11 @@ class Policy:
 
     def _set(self, readers: Clauses, tags: frozenset[str], expires: datetime | None, isolation: int) -> None:
         for name in (*(reader for clause in readers for reader in clause), *tags):
-            if not isinstance(name, str) or not name:
-                raise DeclarationError(f"{name!r} in a policy is not a name; write a text such as 'ops'")
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise DeclarationError(
+                    f"{str(name)[:80]!r} in a policy is not a name; write letters, digits and . _ - @ : / "
+                    "(at most 200), such as 'ops' or 'user:ana'"
+                )
         object.__setattr__(self, "readers", readers)
         object.__setattr__(self, "tags", tags)
         object.__setattr__(self, "expires", expires)

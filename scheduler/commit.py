@@ -51,7 +51,7 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
             _fail(tx, run, step, report.outcome, error, retryable=report.retryable)
         case "released":
             runs.end_attempt(tx, step.id, step.epoch, "released", None)
-            runs.set_step(tx, step.id, state="ready", session=None, epoch=step.epoch + 1, attempts=step.attempts - 1)
+            runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, attempts=step.attempts - 1)
         case "lost":
             lose(tx, step, report.error or "its process died")
         case other:
@@ -68,9 +68,9 @@ def lose(tx: Tx, step: Row[Any], why: str) -> None:
     runs.end_attempt(tx, step.id, step.epoch, "lost", why)
     losses = step.losses + 1
     if may_repeat_lost(losses):
-        runs.set_step(tx, step.id, state="ready", session=None, epoch=step.epoch + 1, losses=losses, ready_at=tx.now)
+        runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, losses=losses, ready_at=tx.now)
         return
-    runs.set_step(tx, step.id, state="failed", session=None, epoch=step.epoch + 1, losses=losses)
+    runs.move_step(tx, step.id, "failed", epoch=step.epoch + 1, losses=losses)
     run = runs.by_id(tx, [step.run])[step.run]
     _end_failed(tx, run, f"{step.task}: lost {losses} times, the last time because {why}")
 
@@ -143,7 +143,7 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], outputs: tuple
         ]
         versions.add(tx, values, inputs)
     runs.end_attempt(tx, step.id, step.epoch, "succeeded", None)
-    runs.set_step(tx, step.id, state="succeeded", session=None)
+    runs.move_step(tx, step.id, "succeeded")
     if runs.all_done(tx, run.id):
         _complete(tx, graph, run, pins, cause)
 
@@ -179,20 +179,23 @@ def _complete(tx: Tx, graph: Graph, run: Row[Any], pins: list[Pin], cause: Cause
 def _fail(tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool) -> None:
     runs.end_attempt(tx, step.id, step.epoch, outcome, error)
     failures = step.failures + 1
+    if run.kind == "ingest":
+        # A share that is away comes back; only a file that was written anew since is not worth another try.
+        retryable = not files.is_outdated(tx, run.id)
     delay = delay_after(decode(step.spec, StepSpec).retry, failures, retryable=retryable)
     if delay is not None:
         ready_at = tx.now + int(delay * 1_000_000)
-        runs.set_step(tx, step.id, state="ready", session=None, failures=failures, ready_at=ready_at)
+        runs.move_step(tx, step.id, "ready", failures=failures, ready_at=ready_at)
         timers.put(tx, "step", step.id, ready_at)
         return
-    runs.set_step(tx, step.id, state="failed", session=None, failures=failures)
+    runs.move_step(tx, step.id, "failed", failures=failures)
     _end_failed(tx, run, f"{step.task}: {error}")
 
 
 def _end_failed(tx: Tx, run: Row[Any], error: str) -> None:
     runs.end(tx, run.id, "failed", error)
     if run.kind == "ingest":
-        files.end(tx, run.id, "quarantined", reason=error)
+        files.end(tx, run.id, "superseded" if files.is_outdated(tx, run.id) else "quarantined", reason=error)
         staleness.mark_one(tx, run.workflow, run.partition)
     else:
         staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of)

@@ -86,7 +86,7 @@ def exchange(tx: Tx, plane: Plane, message: Exchange, accepted: Sequence[Accepte
 
 def _accept(tx: Tx, plane: Plane, graph: Graph, session: str, accepted: Accepted) -> Result:
     report = accepted.report
-    if not hmac.compare_digest(report.secret, lease_secret(plane.key, report.step, report.epoch)):
+    if not opens(plane.key, report.step, report.epoch, report.secret):
         return Result(step=report.step, epoch=report.epoch, status=409, reason="fenced: this is not the lease's secret")
     try:
         with tx.conn.begin_nested():
@@ -196,6 +196,11 @@ def _lease(plane: Plane, step: Row[Any], run: Row[Any], nonce: str, inputs: tupl
 def lease_secret(key: bytes, step: str, epoch: int) -> str:
     """Returns the secret of one lease. Derived, so that it is stored nowhere and can be given again."""
     return hmac.new(key, f"lease\n{step}\n{epoch}".encode(), hashlib.sha256).hexdigest()
+
+
+def opens(key: bytes, step: str, epoch: int, secret: str) -> bool:
+    """Whether ``secret`` is that of this step's lease at this epoch."""
+    return hmac.compare_digest(secret.encode("utf-8", "replace"), lease_secret(key, step, epoch).encode())
 
 
 def _without_secrets(answer: Answer) -> Answer:

@@ -5,11 +5,10 @@ Logs of an attempt that was revoked are kept too, under that attempt: what a zom
 
 from __future__ import annotations
 
-import hmac
 import secrets
 
 from riparian.assets.errors import Conflict, Fenced
-from riparian.scheduler.dispatch import lease_secret
+from riparian.scheduler.dispatch import opens
 from riparian.scheduler.plane import Plane
 from riparian.storage.metadata import logs, runs
 from riparian.storage.objects import layout
@@ -31,7 +30,7 @@ class LogGap(Conflict):
 def append(plane: Plane, step: str, epoch: int, secret: str, offset: int, body: bytes) -> None:
     """Keeps a part of an attempt's log. A part that is kept already is accepted again; raises LogGap when one is
     missing between, Fenced when ``secret`` is not that of the attempt's lease."""
-    if not hmac.compare_digest(secret, lease_secret(plane.key, step, epoch)):
+    if not opens(plane.key, step, epoch, secret):
         raise Fenced("this is not the secret of that attempt's lease")
     attempt = plane.db.read(lambda tx: runs.attempt_row(tx, step, epoch))
     if attempt is None:

@@ -118,7 +118,7 @@ def step_values(tx: Tx, run: str, spec: StepSpec) -> dict[str, Any]:
     }
 
 
-INGEST_RETRY = Retry(attempts=3, delay_seconds=1.0)
+INGEST_RETRY = Retry(attempts=6, delay_seconds=1.0, factor=3.0)
 """Reading a drop folder fails for reasons that pass: a network share that is away for a moment."""
 
 

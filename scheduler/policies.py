@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from riparian.assets.errors import Conflict, NotFound, Refused
+from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler.core.effective import owns
 from riparian.scheduler.core.graph import Graph
@@ -20,6 +20,9 @@ def set_overlay(db: Database, graph: Graph, key: str, policy: Policy | None, by:
     Binds everything that was ever made from the asset, from the next question on. Only its owner may: others who see
     the asset are Refused, to the rest it is NotFound.
     """
+
+    if policy is not None and policy.isolation > 1:
+        raise Invalid("no worker pool offers isolation 2 yet, so that nobody could make anything from it; write 0 or 1")
 
     def write(tx: Tx) -> None:
         before = _owned(tx, graph, key, by)

@@ -18,6 +18,9 @@ ADMINISTRATOR = "me"
 
 TOKEN_PREFIX = "rip_"  # noqa: S105 - what every token begins with, so that scanners find leaked ones
 
+MOST_SECONDS = 100 * 365 * 86_400
+"""How long a token may be valid: a hundred years."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _KINDS = ("user", "worker")
 
@@ -108,5 +111,8 @@ def _check(
             raise Invalid(f"{text!r} is not a {what}; write lower-case letters, digits, '_', '.', '-', a letter first")
     if kind == "worker" and (groups or clearances):
         raise Invalid("a worker has no groups and no clearances: it reads what its leases grant; leave them out")
-    if expires_seconds is not None and expires_seconds <= 0:
-        raise Invalid(f"a token that expires after {expires_seconds} seconds opens nothing; write a positive number")
+    if expires_seconds is not None and not 0 < expires_seconds <= MOST_SECONDS:  # which NaN is not either
+        raise Invalid(
+            f"a token can not expire after {expires_seconds} seconds; write a number above 0 and up to {MOST_SECONDS} "
+            "(a hundred years), or leave it out"
+        )

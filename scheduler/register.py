@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.check import check
 from riparian.assets.errors import DeclarationError, Invalid, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
@@ -18,8 +19,7 @@ from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph, identity_inputs
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.scheduler.worker.bundles import bundle_digest, read_zip
-from riparian.storage.metadata import audit, counters, definitions, planning, policies, staleness, workflows
+from riparian.storage.metadata import audit, counters, definitions, files, planning, policies, staleness, workflows
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import layout
 
@@ -38,7 +38,8 @@ class InvalidProject(DeclarationError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What an apply changed, by workflow key; ``pending`` are the assets whose looser policy waits for their owner."""
+    """What an apply changed, by workflow key; ``pending`` are the assets whose looser policy waits for their owner,
+    ``planned`` how many runs it called for at once."""
 
     definition: int
     bundle: str
@@ -46,6 +47,7 @@ class Applied:
     changed: list[str]
     removed: list[str]
     pending: list[str]
+    planned: int
 
 
 def apply(plane: Plane, manifest: Manifest, bundle: bytes, by: Principal, rebuild: Rebuild = "none") -> Applied:
@@ -54,6 +56,8 @@ def apply(plane: Plane, manifest: Manifest, bundle: bytes, by: Principal, rebuil
     Runs that are planned keep the bundle they were planned with. Raises InvalidProject, Invalid for a bundle that is
     not what the manifest names, Refused when ``by`` does not own what would change. Called twice it changes nothing.
     """
+    # Before anything is unpacked, kept or told; the transaction asks again.
+    plane.db.read(lambda tx: _refuse_foreign(tx, manifest, by))
     if problems := check(manifest.assets, manifest.workflows):
         raise InvalidProject(problems)
     if (found := bundle_digest(read_zip(bundle))) != manifest.bundle:
@@ -72,9 +76,9 @@ def _store(plane: Plane, digest: str, bundle: bytes) -> None:
 
 
 def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, rebuild: Rebuild) -> Applied:
+    _refuse_foreign(tx, manifest, by)
     others = definitions.current(tx)
     before = others.pop(manifest.project, None)
-    _refuse_foreign(tx, manifest, before, others, by)
     definitions.add_bundle(tx, manifest.bundle, size)
     same = before == manifest
     number = counters.value(tx, "definitions") if same else definitions.add(tx, manifest, by.name)
@@ -82,11 +86,13 @@ def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, r
     pending = policies.declare(tx, manifest.project, manifest.assets, f"user:{by.name}")
     added, changed, removed = _adopt(tx, graph, manifest, before)
     staleness.release_all(tx)
+    # Files that were complete while their source was not declared wait no longer.
+    staleness.mark(tx, [(s, Interval(p, p), "") for s, p in files.ready_targets(tx)])
     if rebuild != "none":
         _ask_rebuild(tx, manifest, rebuild, number)
     if not same:
         audit.append(tx, by=by.name, act="apply", on=manifest.project, detail=f"definition {number}")
-    plan_and_wake(tx, plane, graph)
+    planned = plan_and_wake(tx, plane, graph).planned
     tx.after_commit.append(plane.bells.ring_daemon)  # which watches the folders of the sources that are declared now
     return Applied(
         definition=number,
@@ -95,32 +101,39 @@ def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, r
         changed=changed,
         removed=removed,
         pending=[str(k) for k in pending],
+        planned=len(planned),
     )
 
 
-def _refuse_foreign(
-    tx: Tx, manifest: Manifest, before: Manifest | None, others: dict[str, Manifest], by: Principal
-) -> None:
-    """Only owners change what is theirs; the first to apply a project must be of the group that owns everything."""
-    taken = {a.key: project for project, m in others.items() for a in m.assets}
-    for asset in manifest.assets:
-        if asset.key in taken:
-            raise InvalidProject(
-                [
-                    Problem(
-                        code="two_producers",
-                        message=f"{asset.key} is declared by project {taken[asset.key]} already",
-                        remedy="Give it another key, or remove it there first.",
-                        location=asset.location,
-                    )
-                ]
-            )
-    if before is None and OWNERS not in by.groups:
-        raise Refused(f"project {manifest.project} is new here: somebody of the group {OWNERS} applies it first")
+def _refuse_foreign(tx: Tx, manifest: Manifest, by: Principal) -> None:
+    """Only owners change what is theirs; a project without assets is begun by the group that owns everything.
+
+    To anybody else it says nothing of what is declared here: a refusal must not be a way to ask for keys.
+    """
+    others = definitions.current(tx)
+    before = others.pop(manifest.project, None)
     keys = {a.key for a in manifest.assets} | {a.key for a in (before.assets if before else ())}
-    for key, standing in policies.standings(tx, keys).items():
-        if not owns(by, standing.restriction.owner):
-            raise Refused(f"{key} is not yours to change; ask its owner to apply the project")
+    owned = [owns(by, s.restriction.owner) for s in policies.standings(tx, keys).values()]
+    begun = before is not None and before.assets
+    if OWNERS not in by.groups and not (begun and all(owned)):
+        raise Refused(
+            f"project {manifest.project} is not yours to apply: its owners do, and a new one is first applied by "
+            f"somebody of the group {OWNERS}"
+        )
+    taken = {a.key: project for project, m in others.items() for a in m.assets}
+    doubled = [a for a in manifest.assets if a.key in taken]
+    if doubled:
+        raise InvalidProject(
+            [
+                Problem(
+                    code="two_producers",
+                    message=f"{a.key} is declared by project {taken[a.key]} already",
+                    remedy="Give it another key, or remove it there first.",
+                    location=a.location,
+                )
+                for a in doubled
+            ]
+        )
 
 
 def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) -> tuple[list[str], list[str], list[str]]:

@@ -19,6 +19,8 @@ from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import audit, planning, runs, staleness
 from riparian.storage.metadata.database import Tx
 
+MAX_DEPTH = 32
+
 MAX_PARAMS = 64 * 1024
 """Bytes of JSON; what is larger is data and belongs in an asset."""
 
@@ -40,8 +42,7 @@ def materialize(
     Invalid for a bad partition or parameters, Conflict when it can not run now.
     """
     params = params or {}
-    if len(json.dumps(params)) > MAX_PARAMS:
-        raise Invalid(f"the parameters are larger than {MAX_PARAMS} bytes; put data into an asset")
+    _check(params)
 
     def write(tx: Tx) -> Requested:
         graph = plane.graphs.at(tx)
@@ -52,13 +53,36 @@ def materialize(
         assert facts is not None  # noqa: S101 - the workflow was just found in this graph
         decision = planner.decide(facts)
         if decision.code == "waiting_for_input":
-            raise Conflict(f"{key} can not run: {decision.words}")
+            raise Conflict(f"{key} can not run: {_told(plane, tx, by, key, decision.words)}")
         staleness.mark_one(tx, *target, cause.to_json())
         audit.append(tx, by=by.name, act="materialize", on=key, detail=target[1])
         plan_and_wake(tx, plane, graph)
-        return Requested(run=runs.by_trigger_key(tx, trigger_key(*target, cause)), words=decision.words)
+        words = _told(plane, tx, by, key, decision.words)
+        return Requested(run=runs.by_trigger_key(tx, trigger_key(*target, cause)), words=words)
 
     return plane.db.write(write)
+
+
+def _check(params: dict[str, Any]) -> None:
+    try:
+        size = len(json.dumps(params, allow_nan=False).encode())
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise Invalid(f"the parameters are no JSON: {exc}; NaN and infinity have no place in it") from exc
+    if size > MAX_PARAMS:
+        raise Invalid(f"the parameters are larger than {MAX_PARAMS} bytes; put data into an asset")
+    if _depth(params) > MAX_DEPTH:
+        raise Invalid(f"the parameters are nested deeper than {MAX_DEPTH} levels; flatten them, or use an asset")
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def _told(plane: Plane, tx: Tx, by: Principal, key: str, words: str) -> str:
+    """The planner's words without the names that ``by`` may not know."""
+    judge = plane.access.judge(tx, by)
+    return judge.redact(words, judge.bound(key))
 
 
 def _operated(plane: Plane, tx: Tx, graph: Graph, key: str, by: Principal) -> WorkflowSpec:

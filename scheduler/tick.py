@@ -61,7 +61,8 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
             decided.update(batch)
     staleness.clear(tx, [mark for mark, of in found.settled.items() if decided.issuperset(of)])
     staleness.mark(tx, found.left)
-    done.more = done.more or bool(found.left)
+    # What is left of a slice, and what deciding itself has marked.
+    done.more = done.more or staleness.is_dirty(tx)
     return done
 
 
@@ -131,6 +132,9 @@ def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Targe
             case Action.ADVANCE:
                 levels = [(i.edge.name, i.now) for i in facts[target].inputs if i.now is not None]
                 advances.append((target, plan.as_of, planning.consumed_json(levels)))
+                if facts[target].attempted is not None:
+                    # What failed on the way is as it was before: nobody below has to wait for a repair.
+                    staleness.repair(tx, *target)
         if decision.action is not Action.HOLD:
             unheld.append(target)
     planned = plan.write()

@@ -96,7 +96,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "on_behalf": (
-        Annotated[str | None, typer.Option("--as", help="Ask as this person (owners only, in dev only, audited).")],
+        Annotated[str | None, typer.Option("--as", help="Look as this person; only to read (owners, in dev; audited).")],
         None,
     ),
     "json": (Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")], False),

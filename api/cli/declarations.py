@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from riparian.assets.manifest import Manifest
 
 REBUILD = ("none", "latest", "all")
+MOST_LINES = 20
+"""More changes of one kind are told by their number: nobody reads a thousand lines."""
 
 
 def install(app: typer.Typer) -> None:
@@ -68,8 +70,15 @@ def post(client: Client, manifest: Manifest, bundle: bytes, rebuild: str) -> Any
 
 def _print_applied(applied: dict[str, Any]) -> None:
     for word in ("added", "changed", "removed"):
+        if len(applied[word]) > MOST_LINES:
+            output.print_line(f"{len(applied[word]):,} {word}")
+            continue
         for key in applied[word]:
             output.print_line(f"{word}\t{key}")
     for key in applied["pending"]:
         output.print_line(f"pending\t{key}\tits policy was loosened; the owner says `riparian policy approve {key}`")
-    output.print_line(f"definition {applied['definition']} is in force")
+    output.print_line(f"definition {applied['definition']} is in force, {_runs(applied['planned'])} planned")
+
+
+def _runs(number: int) -> str:
+    return f"{number:,} run{'' if number == 1 else 's'}"

@@ -10,6 +10,14 @@ from typing import Any
 import typer
 
 
+_ESCAPED = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def one_line(text: str) -> str:
+    """Returns text that a terminal shows and does not obey: control characters and line ends become escapes."""
+    return text.translate(_ESCAPED)
+
+
 def print_json(body: Any) -> None:
     typer.echo(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str))
 

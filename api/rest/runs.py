@@ -44,7 +44,7 @@ def logs(
     run_id: str,
     offset: Annotated[int, Query(ge=0, description="Leave out so many bytes.")] = 0,
     step: str | None = None,
-    epoch: int | None = None,
+    epoch: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
 ) -> StreamingResponse:
     """What the run (or one step, one attempt) wrote."""
     return StreamingResponse(view.logs(run_id, offset, step, epoch), media_type="text/plain; charset=utf-8")

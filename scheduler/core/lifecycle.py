@@ -1,4 +1,4 @@
-"""Through which states do runs, steps and files go? Tables; what is not in them can not happen."""
+"""Through which states do runs, steps and files go? Tables; whoever moves a row takes its condition from them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ FILE: Mapping[str, frozenset[str]] = {
     "ready": frozenset({"ingesting", "superseded", "vanished"}),
     "ingesting": frozenset({"committed", "quarantined", "superseded"}),
     "committed": frozenset(),
-    "quarantined": frozenset({"superseded"}),
+    "quarantined": frozenset({"superseded", "vanished"}),
     "unmatched": frozenset({"vanished"}),
-    "superseded": frozenset(),
-    # A file that came back unchanged is the same delivery.
+    # What was passed over comes back when the newer content is taken away again.
+    "superseded": frozenset({"settling", "ready"}),
     "vanished": frozenset({"settling", "ready", "unmatched"}),
 }
 
@@ -41,6 +41,11 @@ UNFINISHED = ("queued", "running")
 
 LOST_ATTEMPTS = 5
 """How often a step may lose its worker before it counts as failed: a step that kills its worker must stop somewhere."""
+
+
+def before(table: Mapping[str, frozenset[str]], after: str) -> tuple[str, ...]:
+    """Returns the states that ``after`` may follow."""
+    return tuple(state for state, following in table.items() if after in following)
 
 
 def may_follow(table: Mapping[str, frozenset[str]], before: str, after: str) -> bool:

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import stat
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.errors import Invalid
-
-LIMIT_BYTES = 512 * 1024 * 1024
-"""Unpacked bytes above which a zip is taken for a mistake or an attack, not for source code."""
-
-
-def bundle_digest(files: Mapping[str, bytes]) -> str:
-    """Returns the hex sha256 over the sorted lines ``path:sha256(content)``; paths are relative, with ``/``."""
-    lines = sorted(f"{path}:{sha256(content).hexdigest()}" for path, content in files.items())
-    return sha256("\n".join(lines).encode()).hexdigest()
-
-
-def read_zip(body: bytes) -> dict[str, bytes]:
-    """Returns the files of a bundle; raises Invalid when it is no zip, holds an unsafe path or is far too large."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir()]
-            if sum(m.file_size for m in members) > LIMIT_BYTES:
-                raise Invalid(
-                    f"a bundle of more than {LIMIT_BYTES} bytes is refused; keep data out of the project's code"
-                )
-            for member in members:
-                path = PurePosixPath(member.filename)
-                if path.is_absolute() or ".." in path.parts or "\\" in member.filename:
-                    raise Invalid(f"the bundle holds the unsafe path {member.filename!r}; build it by `riparian apply`")
-            return {str(PurePosixPath(m.filename)): archive.read(m) for m in members}
-    except zipfile.BadZipFile as exc:
-        raise Invalid(f"the bundle is not a zip ({exc}); build it by `riparian apply`") from exc
 
 
 class Bundles:
@@ -62,7 +33,7 @@ class Bundles:
         if target.is_dir() and bundle_digest(_files_under(target)) == digest:
             self._verified.add(digest)
             return target
-        _remove(target)
+        remove(target)
         files = read_zip(self._download(digest))
         found = bundle_digest(files)
         if found != digest:
@@ -87,7 +58,7 @@ class Bundles:
             staging.rename(target)
         except OSError:
             # Another worker on the same scratch folder was first; what it unpacked has the same digest.
-            _remove(staging)
+            remove(staging)
             if not target.is_dir():
                 raise
         for folder, _, _ in os.walk(target):
@@ -98,7 +69,8 @@ def _files_under(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
+    """Removes the folder with all below it, read-only folders too."""
     if not folder.exists():
         return
     for inside, _, _ in os.walk(folder):

@@ -26,6 +26,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from riparian.assets.bundles import bundle_digest
 from riparian.assets.check import FORMATS, in_order
 from riparian.assets.closure import closure, is_first_party
 from riparian.assets.declare import Declared, Source, collecting
@@ -33,7 +34,6 @@ from riparian.assets.errors import Location, Problem
 from riparian.assets.manifest import Manifest
 from riparian.assets.project import describe as describe_project
 from riparian.assets.project import first_party_modules
-from riparian.scheduler.worker.bundles import bundle_digest
 
 LOCK_FILES = ("uv.lock", "poetry.lock", "requirements.txt")
 LOCK_MEMBER = "riparian.lock"

@@ -70,8 +70,14 @@ class Access:
         return View(seen_as, principal, self._look_as(seen_as), self._db, self._objects)
 
     def judge(self, tx: Tx, principal: Principal) -> Judge:
-        """Returns the judgement of what ``principal`` may know, inside a use case's own transaction."""
-        return Judge(tx, self._graphs.at(tx), self._at(tx), principal, self._key)
+        """Returns the judgement of what ``principal`` may know, inside a use case's own transaction.
+
+        It remembers nothing and is not remembered: what it sees may yet be undone, and its epoch given again.
+        """
+        return self._judge(tx, Epoch(), principal)
+
+    def _judge(self, tx: Tx, epoch: Epoch, principal: Principal) -> Judge:
+        return Judge(tx, self._graphs.at(tx), epoch, principal, self._key)
 
     def _person(self, by: Principal, name: str) -> Principal:
         if OWNERS not in by.groups:
@@ -84,7 +90,7 @@ class Access:
 
     def _look_as(self, principal: Principal) -> Callable[[Callable[[Judge], Any]], Any]:
         def look(question: Callable[[Judge], Any]) -> Any:
-            return self._db.read(lambda tx: question(self.judge(tx, principal)))
+            return self._db.read(lambda tx: question(self._judge(tx, self._at(tx), principal)))
 
         return look
 

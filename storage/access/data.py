@@ -14,7 +14,7 @@ from riparian.storage.access.assets import require
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import catalogue
 from riparian.storage.metadata.catalogue import AnyRow
-from riparian.storage.objects import Objects, iter_bytes, read_preview
+from riparian.storage.objects import Objects, UnreadableInput, iter_bytes, read_preview
 
 MOST_ROWS = 1000
 
@@ -65,13 +65,17 @@ def carried(judge: Judge, key: str, row: AnyRow) -> str:
 
 def preview(objects: Objects, row: AnyRow, rows: int) -> dict[str, Any]:
     """Returns the first rows of the version, as JSON values, and what it is."""
+    try:
+        shown = read_preview(objects, stored_objects(row), row.format, row.content, rows)
+    except UnreadableInput as exc:
+        raise Invalid(f"can not be shown as a table: {exc}; a download gives it as it is stored") from exc
     return {
         "asset": row.asset,
         "partition": row.partition,
         "version": row.id,
         "format": row.format,
         "total_rows": row.rows,
-        **read_preview(objects, stored_objects(row), row.format, row.content, rows),
+        **shown,
     }
 
 

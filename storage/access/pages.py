@@ -19,6 +19,9 @@ MOST = 1000
 
 _SLICE = 200
 
+_MOST = 2**63
+"""What the database can compare a number with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -75,12 +78,24 @@ def _decode(cursor: str | None) -> list[Any] | None:
         return None
     try:
         place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error) as exc:
+    except (ValueError, binascii.Error, RecursionError) as exc:
         raise _not_ours(cursor) from exc
     # Every list of ours is placed by texts, the ledger of files by a number and two texts.
     if not isinstance(place, list) or [type(part) for part in place] not in ([str], [int, str, str]):
         raise _not_ours(cursor)
+    if not all(_can_be_compared(part) for part in place):
+        raise _not_ours(cursor)
     return place
+
+
+def _can_be_compared(part: int | str) -> bool:
+    if isinstance(part, int):
+        return -_MOST <= part < _MOST
+    try:
+        part.encode()
+    except UnicodeEncodeError:  # half a character, which JSON can write and UTF-8 can not
+        return False
+    return True
 
 
 def _not_ours(cursor: str) -> Invalid:

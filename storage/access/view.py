@@ -7,6 +7,7 @@ An owner who may not read sees name, status, policy and runs; never data, previe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
@@ -150,12 +151,13 @@ class View:
             self._note(act, what, allowed=False, detail=str(exc))
             raise
         if act == OPEN:
-            self._note(act, what, allowed=True, detail="")
+            # Before the first byte goes out: what can not be written down is not handed out.
+            self._note(act, what, allowed=True, detail="").result()
         return answer
 
-    def _note(self, act: str, what: str, *, allowed: bool, detail: str) -> None:
+    def _note(self, act: str, what: str, *, allowed: bool, detail: str) -> Future[None]:
         on_behalf = self.principal.name if self.principal != self.by else None
-        self._db.submit(
+        return self._db.submit(
             lambda tx: audit.append(
                 tx, by=self.by.name, act=act, on=what, allowed=allowed, detail=detail, on_behalf=on_behalf
             )

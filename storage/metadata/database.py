@@ -7,7 +7,9 @@ connections and never wait for the writer.
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import queue
 import threading
 import time
@@ -22,6 +24,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
+from riparian.assets.errors import Conflict
 from riparian.storage.metadata import migrate
 
 T = TypeVar("T")
@@ -57,9 +60,16 @@ class Database:
     def __init__(self, url: str | URL, *, clock: Callable[[], int] | None = None) -> None:
         self.url = make_url(url)
         self.clock = clock or (lambda: time.time_ns() // 1000)
+        self._latest = 0
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._lock = _lock(self.url)
         self._writer = _engine(self.url, read_only=False)
-        migrate.upgrade(self._writer)
+        try:
+            migrate.upgrade(self._writer)
+        except BaseException:
+            self._writer.dispose()
+            _unlock(self._lock)
+            raise
         self._reader = _engine(self.url, read_only=True)
         self._thread = threading.Thread(target=self._write_loop, name="metadata-writer", daemon=True)
         self._closed = False
@@ -81,7 +91,7 @@ class Database:
     def read(self, fn: Callable[[Tx], T]) -> T:
         """Runs ``fn`` on one consistent snapshot that it can not change."""
         with self._reader.begin() as conn:
-            return fn(Tx(conn, self.clock()))
+            return fn(Tx(conn, max(self._latest, self.clock())))
 
     def close(self) -> None:
         """Writes what is queued, then closes. Called twice it does nothing."""
@@ -91,6 +101,7 @@ class Database:
             self._thread.join()
             self._writer.dispose()
             self._reader.dispose()
+            _unlock(self._lock)
 
     def _write_loop(self) -> None:
         with self._writer.connect() as conn:
@@ -119,7 +130,9 @@ class Database:
                     # Marks it as running, so that a caller who went away can not cancel it halfway.
                     if not request.future.set_running_or_notify_cancel():
                         continue
-                    tx = Tx(conn, self.clock())
+                    # A clock that is set back must not make what is due wait for an hour.
+                    self._latest = max(self._latest, self.clock())
+                    tx = Tx(conn, self._latest)
                     savepoint = conn.begin_nested()
                     try:
                         result = request.fn(tx)
@@ -155,6 +168,24 @@ def _require_transaction(conn: Connection) -> None:
     if getattr(raw, "in_transaction", True) is False:
         gone = RuntimeError("the database gave up the transaction; nothing was written")
         raise OperationalError("COMMIT", None, gone)
+
+
+def _lock(url: URL) -> int | None:
+    """Takes the file beside an SQLite database that says who writes to it; Conflict when another process has it."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:"):
+        return None
+    held = os.open(f"{url.database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(held)
+        raise Conflict(f"another control plane writes to {url.database}; one at a time can. Stop it first") from exc
+    return held
+
+
+def _unlock(held: int | None) -> None:
+    if held is not None:
+        os.close(held)
 
 
 def _engine(url: URL, *, read_only: bool) -> Engine:

@@ -22,7 +22,7 @@ _GET = select(file).where(
 _MOVE = (
     update(file)
     .where(file.c.source == bindparam("s"), file.c.path == bindparam("p"), file.c.fingerprint == bindparam("f"))
-    .values(state=bindparam("to"), reason=bindparam("why"), changed_at=bindparam("now"))
+    .values(state=bindparam("to"), reason=bindparam("why"), changed_at=bindparam("now"), seq=bindparam("n"))
 )
 _OLDER = (
     update(file)
@@ -36,6 +36,17 @@ _OLDER = (
 )
 _FORGET = delete(file).where(file.c.source == bindparam("s"), file.c.path == bindparam("p"), file.c.state == "settling")
 _FORGET_ALL = delete(file).where(file.c.state == "settling")
+_NEWER = (
+    select(file.c.seq)
+    .where(
+        file.c.source == bindparam("s"),
+        file.c.path == bindparam("p"),
+        file.c.seq > bindparam("n"),
+        file.c.state.in_(("settling", "ready")),
+    )
+    .limit(1)
+)
+_READY = select(file.c.source, file.c.partition).where(file.c.state == "ready").distinct()
 _NEXT = (
     select(file)
     .where(file.c.source == bindparam("s"), file.c.partition == bindparam("p"), file.c.state == "ready")
@@ -69,7 +80,10 @@ def get(tx: Tx, source: str, path: str, fingerprint: str) -> Row[Any] | None:
 
 
 def move(tx: Tx, source: str, path: str, fingerprint: str, state: str, reason: str = "") -> None:
-    tx.conn.execute(_MOVE, {"s": source, "p": path, "f": fingerprint, "to": state, "why": reason, "now": tx.now})
+    """Notes that a known file was seen in another state: a new observation, with a new place in the order."""
+    seq = counters.advance(tx, "file_seq")
+    values = {"s": source, "p": path, "f": fingerprint, "to": state, "why": reason, "now": tx.now, "n": seq}
+    tx.conn.execute(_MOVE, values)
 
 
 def forget_settling(tx: Tx, source: str, path: str) -> None:
@@ -95,6 +109,18 @@ def next_ready(tx: Tx, source: str, partition: str) -> Row[Any] | None:
 def ingesting(tx: Tx, row: Row[Any], run: str) -> None:
     """Ties the ledger row to the run that takes it in."""
     tx.conn.execute(_SET_RUN, {"s": row.source, "p": row.path, "f": row.fingerprint, "r": run, "now": tx.now})
+
+
+def is_outdated(tx: Tx, run: str) -> bool:
+    """Whether the file that the run takes in was seen with another content since."""
+    row = of_run(tx, run)
+    newer = {"s": row.source, "p": row.path, "n": row.seq} if row else None
+    return newer is not None and tx.conn.execute(_NEWER, newer).first() is not None
+
+
+def ready_targets(tx: Tx) -> list[tuple[str, str]]:
+    """Returns the (source, partition) of every file that waits to be taken in."""
+    return [(r.source, r.partition) for r in tx.conn.execute(_READY)]
 
 
 def of_run(tx: Tx, run: str) -> Row[Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from riparian.scheduler.core.lifecycle import UNFINISHED
+from riparian.scheduler.core.lifecycle import RUN, STEP, UNFINISHED, before
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import attempt, run, session, step
 
@@ -53,12 +53,20 @@ _END_ATTEMPT = (
     .where(attempt.c.step == bindparam("step_id"), attempt.c.epoch == bindparam("at_epoch"))
     .values(ended_at=bindparam("now"), outcome=bindparam("how"), error=bindparam("why"))
 )
-_SET_STEP = update(step).where(step.c.id == bindparam("step_id"))
-_END_RUN = (
-    update(run)
-    .where(run.c.id == bindparam("run_id"))
-    .values(state=bindparam("how"), ended_at=bindparam("now"), error=bindparam("why"))
-)
+_END_RUN = {
+    how: update(run)
+    .where(run.c.id == bindparam("run_id"), run.c.state.in_(before(RUN, how)))
+    .values(state=how, ended_at=bindparam("now"), error=bindparam("why"))
+    for how in ("succeeded", "failed", "cancelled")
+}
+_MOVED = ("epoch", "attempts", "failures", "losses", "ready_at")
+# One statement a state; what a move does not name (NULL) keeps its value.
+_MOVE_STEP = {
+    to: update(step)
+    .where(step.c.id == bindparam("step_id"), step.c.state.in_(before(STEP, to)))
+    .values(state=to, session=None, **{c: func.coalesce(bindparam(f"new_{c}"), step.c[c]) for c in _MOVED})
+    for to in ("ready", "succeeded", "failed")
+}
 _UNFINISHED = select(run.c.id).where(
     run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), run.c.state.in_(UNFINISHED)
 )
@@ -162,14 +170,23 @@ def end_attempt(tx: Tx, step_id: str, epoch: int, outcome: str, error: str | Non
     tx.conn.execute(_END_ATTEMPT, {"step_id": step_id, "at_epoch": epoch, "now": tx.now, "how": outcome, "why": error})
 
 
-def set_step(tx: Tx, step_id: str, **values: Any) -> None:
-    """Sets columns of a step; which state may follow which is core/lifecycle.py's to say."""
-    tx.conn.execute(_SET_STEP.values(**values), {"step_id": step_id})
+def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
+    """Takes a step out of its lease to the state ``to`` and sets other columns (of _MOVED).
+
+    Raises RuntimeError when its state may not be followed by it.
+    """
+    new = {f"new_{c}": columns.get(c) for c in _MOVED}
+    if tx.conn.execute(_MOVE_STEP[to], {"step_id": step_id, **new}).rowcount != 1:
+        raise RuntimeError(f"step {step_id} can not become {to} from what it is now")
 
 
 def end(tx: Tx, run_id: str, state: str, error: str | None = None) -> None:
-    """Ends the run and cancels what is left of its steps; their leases are revoked."""
-    tx.conn.execute(_END_RUN, {"run_id": run_id, "how": state, "now": tx.now, "why": error})
+    """Ends the run and cancels what is left of its steps; their leases are revoked.
+
+    Raises RuntimeError when the run's state may not be followed by ``state``.
+    """
+    if tx.conn.execute(_END_RUN[state], {"run_id": run_id, "now": tx.now, "why": error}).rowcount != 1:
+        raise RuntimeError(f"run {run_id} can not become {state} from what it is now")
     if state != "succeeded":
         tx.conn.execute(_CANCEL_REST, {"run_id": run_id})
 

@@ -85,6 +85,11 @@ def oldest(tx: Tx, most: int) -> Sequence[Row[Any]]:
     return tx.conn.execute(_DIRTY, {"most": most}).all()
 
 
+def is_dirty(tx: Tx) -> bool:
+    """Whether any mark is left."""
+    return bool(tx.conn.execute(_DIRTY, {"most": 1}).first())
+
+
 def clear(tx: Tx, ids: Iterable[str]) -> None:
     rows = [{"dirty_id": i} for i in ids]
     if rows:
@@ -135,6 +140,12 @@ def consume(tx: Tx, row: dict[str, Any]) -> None:
     """Notes what the workflow partition's succeeded run was made from; a failure before it is repaired."""
     tx.conn.execute(_CONSUME, row)
     tx.conn.execute(_REPAIR, {"w": row["workflow"], "p": row["partition"]})
+
+
+def repair(tx: Tx, workflow: str, partition: str) -> None:
+    """Forgets that the workflow partition's last run failed, and marks whatever waited for it."""
+    tx.conn.execute(_REPAIR, {"w": workflow, "p": partition})
+    release(tx, workflow, partition)
 
 
 def advance(tx: Tx, rows: Sequence[tuple[Target, int, str]]) -> None:

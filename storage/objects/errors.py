@@ -8,6 +8,8 @@ from riparian.assets.errors import Conflict, Invalid, NotFound, RiparianError
 class ObjectMissing(NotFound):
     """Nothing lies under the name."""
 
+    code = "object_missing"
+
 
 class ObjectExists(Conflict):
     """The name is taken. Names are never used twice."""

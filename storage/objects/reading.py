@@ -24,8 +24,8 @@ def read_preview(
 
     Reads only what it needs, after the identity was checked; raises as ``Objects.open`` does, and UnreadableInput.
     """
-    where = piece_objects[0].name if piece_objects else "this version"
-    source = Source(objects=objects, where=where, pieces=tuple(piece_objects), content=content)
+    # Where it lies in the store is nothing that readers need to know.
+    source = Source(objects=objects, where="the data", pieces=tuple(piece_objects), content=content)
     return asdict(format_named(format).preview(source, rows))
 
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from riparian.api import server, settings
+from riparian.assets.bundles import bundle_digest
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
 from riparian.assets.partitions import One
@@ -34,7 +35,6 @@ from riparian.scheduler.core.protocol import (
     decode,
     encode,
 )
-from riparian.scheduler.worker.bundles import bundle_digest
 
 CODE = b"def numbers(): return {'one': 1}\n"
 BUNDLE = bundle_digest({"code.py": CODE})

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from riparian.assets.arrival import FileDrop
+from riparian.assets.bundles import bundle_digest
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
 from riparian.assets.partitions import Daily, Partitions, default_mapping
@@ -25,7 +26,6 @@ from riparian.scheduler.control import ControlPlane
 from riparian.scheduler.core.protocol import Answer, Exchange, Lease, OpenSession, Report, Session, Written
 from riparian.scheduler.core.readiness import FileSeen
 from riparian.scheduler.plane import ControlSettings
-from riparian.scheduler.worker.bundles import bundle_digest
 from riparian.storage.metadata.database import Database, sqlite_url
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
@@ -127,12 +127,16 @@ class Plant:
         return register.apply(self.plane, manifest, body, by, rebuild)
 
     def drop(self, source: str, content: str, partition: str = "") -> None:
-        """A complete file is seen; its content is in its name, so that the played worker can make it up."""
+        """A complete file of a new name is seen; its content stands for its fingerprint."""
+        self.see(source, content, partition, path=str(next(self._files)))
+
+    def see(self, source: str, content: str, partition: str = "", *, path: str) -> None:
+        """A complete file of this name and content is seen."""
         seen = FileSeen(
             source=source,
-            path=f"{next(self._files)}:{content}",
+            path=path,
             partition=partition,
-            fingerprint="1-1-1",
+            fingerprint=content,
             size=1,
             mtime_ns=1,
             inode=1,
@@ -191,7 +195,7 @@ class Plant:
 
     def content(self, lease: Lease) -> str:
         if lease.ingest is not None:
-            return lease.ingest.path.rpartition(":")[2]
+            return lease.ingest.fingerprint
         made = ",".join(f"{p.partition}={json.loads(p.content or '')}" for i in lease.inputs for p in i.pieces)
         return f"{lease.workflow}({made})"
 

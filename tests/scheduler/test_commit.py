@@ -9,6 +9,7 @@ from riparian.assets.retry import Retry
 from riparian.scheduler import logs, sessions
 from riparian.scheduler.core.lifecycle import LOST_ATTEMPTS
 from riparian.scheduler.core.protocol import Heartbeat, Held, StoredObject
+from riparian.scheduler.plan import INGEST_RETRY
 from riparian.storage.objects import layout
 
 SECOND = 1_000_000
@@ -263,10 +264,10 @@ def test_a_file_that_can_not_be_taken_in_is_quarantined(plant):
     plant.apply({"b": ["a"]})
     plant.drop("a", "bad")
     plant.drop("a", "good")
-    for _ in range(3):
+    for _ in range(INGEST_RETRY.attempts):
         (ingest,) = plant.take()
         plant.ask(plant.failed(ingest))
-        plant.now += 60 * SECOND
+        plant.now += 300 * SECOND
         plant.session = plant.session if not sessions.expire(plant.plane) else plant.join()
     plant.settle()
     states = {f["state"]: f for f in plant.plane.access.as_principal(me()).files(source="a").items}

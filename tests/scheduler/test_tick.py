@@ -1,5 +1,7 @@
 """What runs after an update: chains, diamonds, partitions, cut-off, edits."""
 
+from sqlalchemy import text
+
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import InputSpec
 from riparian.assets.partitions import AllPartitions, Identity
@@ -126,10 +128,10 @@ def test_an_update_while_queued_supersedes_the_run(plant):
     plant.apply({"b": ["a"]})
     plant.drop("a", "one")
     plant.ask(plant.done(plant.take()[0]))
-    plant.now -= 1  # so that the file is taken in before the queued run is granted
+    later = text("UPDATE step SET ready_at = ready_at + 5000000 WHERE state = 'ready'")
+    plant.plane.db.write(lambda tx: tx.conn.execute(later))  # so that the file is taken in before it is granted
     plant.drop("a", "two")
-    (ingest,) = plant.take(1)
-    plant.now += 1
+    (ingest,) = plant.take()
     plant.ask(plant.done(ingest))
     states = [r["state"] for r in plant.runs("b")]
 
@@ -375,3 +377,59 @@ def test_what_waits_survives_a_restart(plant):
     assert [200] == [r.status for r in plant.ask(plant.done(leg), session=session).results]
     plant.settle()
     assert "d(=b(=two),=c(=two))" == plant.head("d")
+
+
+def test_a_failure_that_is_undone_upstream_holds_nobody(plant):
+    """s=1 made m, s=2 broke it, s=1 again: m is up to date, and what lies below runs for other news."""
+    plant.apply({"m": ["s"], "d": ["m", "t"]})
+    plant.drop("s", "1")
+    plant.drop("t", "1")
+    plant.settle()
+    plant.drop("s", "2")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.ask(plant.failed(plant.take()[0]))
+    plant.drop("t", "2")
+    assert ["t"] == plant.settle()
+    assert "upstream_failed" == plant.why("d")
+    plant.drop("s", "1")
+
+    assert ["s"] == plant.settle()
+    plant.plane.db.write(plant.plane._plan)
+    assert ["d"] == plant.settle()
+    assert "up_to_date" == plant.why("m")
+
+
+def test_a_file_that_waits_outlives_its_declaration(plant):
+    """A source that is removed and declared again takes in what was complete before."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.drop("a", "two")
+    plant.apply({"c": ["x"]})
+    plant.settle()
+    plant.apply({"b": ["a"]})
+
+    assert ["a", "b"] == plant.settle()
+    assert "b(=two)" == plant.head("b")
+
+
+def test_what_was_passed_over_comes_back(plant):
+    """A content that a newer one replaced before it was taken in is a delivery again when it comes back."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "zero")
+    for content in ("old", "new", "old"):
+        plant.see("a", content, path="f")
+    plant.settle()
+
+    assert "old" == plant.head("a")
+
+
+def test_a_file_on_a_share_that_was_away_is_taken_in(plant):
+    """Reading fails for a while and then succeeds: the file is not given up, and not asked to come again."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    for _ in range(3):
+        plant.ask(plant.failed(plant.take()[0], retryable=False))
+        plant.now += 100_000_000
+        plant.session = plant.join()
+
+    assert ["a", "b"] == plant.settle()

@@ -153,7 +153,7 @@ def _line_of(source: Source, row: int) -> int:
 def _unreadable(source: Source, line: int, reason: str) -> UnreadableInput:
     at = f"line {line}: " if line else ""
     return UnreadableInput(
-        f"{source.where}: {at}{reason} (in {source.stored.name}); correct the file and drop it again, "
+        f"{source.where}: {at}{reason}; correct the file and drop it again, "
         "or take the input as bytes and parse it yourself"
     )
 

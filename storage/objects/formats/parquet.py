@@ -92,7 +92,7 @@ def _opened(source: Source) -> Iterator[pq.ParquetFile]:
             parquet = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
         except pa.ArrowInvalid as exc:
             raise UnreadableInput(
-                f"{source.where}: {source.stored.name} is not a Parquet file: {exc}; correct the file and drop it again"
+                f"{source.where}: this is not a Parquet file: {exc}; correct the file and drop it again"
             ) from exc
         try:
             yield parquet
@@ -101,7 +101,7 @@ def _opened(source: Source) -> Iterator[pq.ParquetFile]:
             if getattr(exc, "errno", None) is not None:
                 raise
             raise ObjectCorrupt(
-                f"{source.where}: {source.stored.name} is damaged: {exc}; restore it, or materialize it again"
+                f"{source.where}: the Parquet file {source.stored.name} is damaged: {exc}; restore it, or materialize it again"
             ) from exc
 
 

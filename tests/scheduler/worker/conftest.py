@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from riparian.assets.bundles import bundle_digest
 from riparian.scheduler.core.protocol import (
     Answer,
     Entry,
@@ -38,7 +39,6 @@ from riparian.scheduler.core.protocol import (
     decode,
     encode,
 )
-from riparian.scheduler.worker.bundles import bundle_digest
 
 TOKEN = "a-worker-token"
 

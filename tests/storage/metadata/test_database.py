@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from riparian.assets.errors import Conflict
 from riparian.storage.metadata import counters
 from riparian.storage.metadata.database import Database, sqlite_url
 
@@ -220,6 +221,25 @@ def test_a_callback_that_fails_does_not_end_the_writer(db):
     db.write(write)
 
     assert 2 == db.write(lambda tx: counters.advance(tx, "n"))
+
+
+def test_one_process_writes_to_a_database(db, tmp_path: Path):
+    """A second control plane on the same file is refused and told why; after the first has closed it may."""
+    with pytest.raises(Conflict, match="one at a time"):
+        Database(sqlite_url(tmp_path / "metadata.db"))
+    db.close()
+
+    Database(sqlite_url(tmp_path / "metadata.db")).close()
+
+
+def test_a_clock_that_is_set_back_does_not_go_back(tmp_path: Path):
+    """Time as the catalogue tells it never falls, so that what is due does not wait for a clock to catch up."""
+    times = iter([100, 50, 200])
+    db = Database(sqlite_url(tmp_path / "other.db"), clock=lambda: next(times))
+    seen = [db.write(lambda tx: tx.now), db.read(lambda tx: tx.now), db.write(lambda tx: tx.now)]
+    db.close()
+
+    assert [100, 100, 200] == seen
 
 
 def test_memory_databases_are_refused():
