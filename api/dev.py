@@ -106,7 +106,10 @@ class Development:
 
     def _still_in_force(self, client: Client) -> str:
         if not self._in_force:  # by this process; an earlier one may have applied the project
-            projects = [d["project"] for d in client.get("definitions")["items"]]
+            try:
+                projects = [d["project"] for d in client.get("definitions")["items"]]
+            except RiparianError as exc:
+                return f"what is in force can not be asked: {exc}"
             self._in_force = self._settings.name in projects
         return "what was applied before stays in force" if self._in_force else "nothing is applied yet"
 

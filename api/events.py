@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 PAGE = 100
 MOST_CHARACTERS = 300
-"""So much of an error is told; the run's logs have all of it."""
+"""So much of an error is told."""
 FINISHED = frozenset({"succeeded", "failed", "superseded", "cancelled"})
 FILE_TROUBLE = ("quarantined", "unmatched")
 
@@ -54,7 +54,7 @@ class Events:
         if run["state"] == "superseded":
             return []
         if run["state"] != "succeeded":
-            return [Event(what=run["state"], subject=subject, detail=_last_line(run["error"], run["id"]))]
+            return [Event(what=run["state"], subject=subject, detail=last_line(run["error"], run["id"]))]
         made = self._client.get(f"runs/{run['id']}")["outputs"]
         return [
             Event(what="committed", subject=_subject(v["asset"], v["partition"]), detail=_size(v, run)) for v in made
@@ -82,8 +82,8 @@ def _subject(key: str, partition: str) -> str:
     return f"{key}[{partition}]" if partition else key
 
 
-def _last_line(error: str | None, run_id: str) -> str:
-    """The line that says what was wrong, and where the rest is: an error may hold a whole traceback."""
+def last_line(error: str | None, run_id: str) -> str:
+    """Returns the line that says what was wrong, and where the rest is: an error may hold a whole traceback."""
     lines = (error or "").strip().splitlines()
     said = lines[-1].strip() if lines else ""
     if len(said) > MOST_CHARACTERS:

@@ -70,13 +70,13 @@ def _check(params: dict[str, Any]) -> None:
         raise Invalid(f"the parameters are no JSON: {exc}; NaN and infinity have no place in it") from exc
     if size > MAX_PARAMS:
         raise Invalid(f"the parameters are larger than {MAX_PARAMS} bytes; put data into an asset")
-    if _depth(params) > MAX_DEPTH:
+    if _is_deeper(params, MAX_DEPTH):
         raise Invalid(f"the parameters are nested deeper than {MAX_DEPTH} levels; flatten them, or use an asset")
 
 
-def _depth(value: Any) -> int:
+def _is_deeper(value: Any, levels: int) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+    return levels == 0 or any(_is_deeper(v, levels - 1) for v in inner)
 
 
 def _told(plane: Plane, tx: Tx, by: Principal, key: str, words: str) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from riparian.api.cli import output
 from riparian.api.cli.command import Cli, FailedWork, command
+from riparian.api.events import last_line
 from riparian.assets.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def run(
             ended = follow(client, asked["run"], quiet=cli.json)
     cli.show(ended, lambda: output.print_line(f"{ended['id']}\t{ended['state']}"))
     if ended["state"] != "succeeded":
-        why = ended.get("error") or "no reason given"
-        raise FailedWork(f"run {ended['id']} of {key} ended as {ended['state']}: {why}")
+        raise FailedWork(f"{key} ended as {ended['state']}: {last_line(ended['error'], ended['id'])}")
 
 
 @contextmanager

@@ -96,7 +96,9 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "on_behalf": (
-        Annotated[str | None, typer.Option("--as", help="Look as this person; only to read (owners, in dev; audited).")],
+        Annotated[
+            str | None, typer.Option("--as", help="Look as this person; only to read (owners, in dev; audited).")
+        ],
         None,
     ),
     "json": (Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")], False),
@@ -146,9 +148,9 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
 def tell(cli: Cli, exc: RiparianError) -> None:
     """Prints an error: as one JSON object on stdout with --json, else in words on stderr."""
     problems: tuple[Problem, ...] = tuple(getattr(exc, "problems", ()))
-    if cli.json:
-        from riparian.api.cli import output
+    from riparian.api.cli import output
 
+    if cli.json:
         found = [
             {
                 "code": p.code,
@@ -162,5 +164,5 @@ def tell(cli: Cli, exc: RiparianError) -> None:
         output.print_json({"error": {"code": exc.code, "detail": str(exc), "problems": found}})
         return
     for found_problem in problems:
-        typer.echo(str(found_problem), err=True)
-    typer.echo(f"error: {exc}", err=True)
+        output.print_note(output.plain(str(found_problem)))
+    output.print_note(output.plain(f"error: {exc}"))

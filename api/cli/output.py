@@ -9,13 +9,17 @@ from typing import Any
 
 import typer
 
+_ESCAPED = {n: f"\\x{n:02x}" for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
 
-_ESCAPED = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0))}
+
+def plain(text: str) -> str:
+    """Returns text that a terminal shows and does not obey: control characters but ends of lines are escaped."""
+    return text.translate(_ESCAPED)
 
 
 def one_line(text: str) -> str:
-    """Returns text that a terminal shows and does not obey: control characters and line ends become escapes."""
-    return text.translate(_ESCAPED)
+    """Like ``plain``, with ends of lines and tabs as spaces."""
+    return plain(text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
 
 
 def print_json(body: Any) -> None:
@@ -35,7 +39,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints a table. In a pipe: a line for each row, cells separated by tabs, without a heading."""
     if not sys.stdout.isatty():
         for row in rows:
-            typer.echo("\t".join(_cell(value).replace("\t", " ").replace("\n", " ") for value in row))
+            typer.echo("\t".join(one_line(_cell(value)) for value in row))
         return
     from rich.console import Console
     from rich.table import Table
@@ -46,7 +50,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         # Text, not str: what a user named must not be read as markup.
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(plain(_cell(value))) for value in row))
     Console().print(table)
 
 
@@ -54,7 +58,7 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
     """Prints a line for each thing that is known of one subject."""
     for name, value in fields:
         if value not in (None, "", [], {}):
-            typer.echo(f"{name}: {_cell(value)}")
+            typer.echo(f"{name}: {plain(_cell(value))}")
 
 
 def _cell(value: Any) -> str:

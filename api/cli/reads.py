@@ -150,15 +150,18 @@ def logs(
     cli: Cli,
     run: Annotated[str, typer.Argument(help="The run.")],
 ) -> None:
-    """Print what a run wrote."""
+    """Print what a run wrote, and on stderr why it failed."""
     with cli.connect() as client:
         chunks = client.stream(f"runs/{run}/logs")
         if cli.json:
-            output.print_json({"run": run, "text": b"".join(chunks).decode("utf-8", "replace")})
+            text = b"".join(chunks).decode("utf-8", "replace")
+            output.print_json({"run": run, "text": text, "error": client.get(f"runs/{run}")["error"]})
             return
         for chunk in chunks:
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
+        if error := client.get(f"runs/{run}")["error"]:
+            output.print_note(output.plain(error))
 
 
 def _print_why(body: dict[str, Any]) -> None:

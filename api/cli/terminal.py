@@ -43,7 +43,8 @@ def _json_line(event: Event) -> None:
 
 
 def _plain_line(event: Event) -> None:
-    typer.echo("\t".join((time.strftime("%H:%M:%S"), event.what, event.subject, event.detail)))
+    told = (output.one_line(text) for text in (event.what, event.subject, event.detail))
+    typer.echo("\t".join((time.strftime("%H:%M:%S"), *told)))
 
 
 def _rich_line(event: Event) -> None:
@@ -53,7 +54,7 @@ def _rich_line(event: Event) -> None:
     line = Text.assemble(
         (time.strftime("%H:%M:%S  "), "dim"),
         (f"{event.what:<12}", STYLES.get(event.what, "")),
-        (f"{event.subject}  ", "bold"),
-        event.detail,
+        (f"{output.one_line(event.subject)}  ", "bold"),
+        output.one_line(event.detail),
     )
     Console(soft_wrap=True).print(line)

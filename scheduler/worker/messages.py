@@ -65,5 +65,8 @@ from_zygote: msgspec.json.Decoder[Born | Ended] = msgspec.json.Decoder(Born | En
 assignment: msgspec.json.Decoder[Assignment] = msgspec.json.Decoder(Assignment)
 encode = msgspec.json.Encoder().encode
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no message."""
+
 CONTROL_BYTES = 4096
 """More than any message between supervisor and zygote needs."""

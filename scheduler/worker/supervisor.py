@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from riparian.assets.errors import RiparianError
-from riparian.scheduler.core.protocol import Held, Lease, Report, Result
+from riparian.scheduler.core.protocol import Held, Lease, Report, Result, Written
 from riparian.scheduler.worker.attempts import INGEST, Attempt, Settings, how_it_died
 from riparian.scheduler.worker.bundles import Bundles
 from riparian.scheduler.worker.client import Stopped
@@ -29,7 +29,7 @@ from riparian.scheduler.worker.environment import child_environment
 from riparian.scheduler.worker.link import Link
 from riparian.scheduler.worker.logs import LogShip, log_path, log_size, sweep
 from riparian.scheduler.worker.messages import Assignment, Begun, FromChild, Outcome
-from riparian.scheduler.worker.zygotes import Child, ExecNest, ForkNest, Nest
+from riparian.scheduler.worker.zygotes import Child, ExecNest, ForkNest, Garbled, Nest
 
 log = logging.getLogger(__name__)
 
@@ -321,7 +321,15 @@ class Supervisor:
                 ),
             )
 
-    def _report(self, attempt: Attempt, outcome: str, **more: object) -> Report:
+    def _report(
+        self,
+        attempt: Attempt,
+        outcome: str,
+        *,
+        outputs: tuple[Written, ...] = (),
+        error: str | None = None,
+        retryable: bool = True,
+    ) -> Report:
         lease = attempt.lease
         return Report(
             step=lease.step,
@@ -329,7 +337,9 @@ class Supervisor:
             secret=lease.secret,
             outcome=outcome,
             bundle=None if lease.entry is None else lease.entry.bundle,
-            **more,  # type: ignore[arg-type]
+            outputs=outputs,
+            error=error,
+            retryable=retryable,
         )
 
     def _end(self, attempt: Attempt, outcome: str, why: str) -> None:
@@ -428,27 +438,37 @@ class Supervisor:
     def spoke(self, child: Child) -> None:
         if child.socket.fileno() < 0:
             return  # closed by something else that happened in the same turn
-        messages, more = child.read()
+        more = self._listen(child)
+        if child.fault:
+            self.forget(child.socket)
+            child.nest.kill(child)
+        elif not more:
+            self.forget(child.socket)
+            self._leaving.pop(child, None)
+            child.nest.hung_up(child)
+
+    def _listen(self, child: Child) -> bool:
+        """Hears what the child said and returns whether more can come. One that says anything else has a fault."""
+        try:
+            messages, more = child.read()
+        except Garbled as exc:
+            child.fault = str(exc)
+            return False
         attempt = self._assigned.get(child)
         for message in messages:
             if attempt is not None:
                 self._heard(attempt, message)
-        if more:
-            return
-        self.forget(child.socket)
-        self._leaving.pop(child, None)
-        child.nest.hung_up(child)
+        return more
 
     def left(self, child: Child) -> None:
         if child.socket.fileno() >= 0:
             # Its outcome may still lie unread in the socket.
-            messages, _ = child.read()
-            if (heard := self._assigned.get(child)) is not None:
-                for message in messages:
-                    self._heard(heard, message)
+            self._listen(child)
             self.forget(child.socket)
         self._leaving.pop(child, None)
         attempt = self._assigned.pop(child, None)
         if attempt is None or attempt.over:
             return
+        if attempt.report is None and child.fault:
+            attempt.report = self._report(attempt, "failed", error=child.fault, retryable=False)
         self._finish(attempt, attempt.report or self._report(attempt, "lost", error=how_it_died(child.status)))

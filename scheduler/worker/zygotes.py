@@ -19,21 +19,37 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from riparian.assets.errors import RiparianError
 from riparian.scheduler.worker import messages
 from riparian.scheduler.worker.messages import Assignment, Born, Kill, Start
 
 PROGRAM = (sys.executable, "-P", "-m", "riparian.scheduler.worker.zygote")
 DIRECT_BYTES = 64 * 1024
 """What surely fits a socket's buffer, so that sending it never waits for the other side."""
+OPENING = ord("{")
+"""What every message begins with; other bytes need not be kept until their line ends."""
+MOST_BYTES = 64 * 1024 * 1024
+"""More than all that a child has to say; its own code never comes near it."""
+GARBLED = "its code wrote to a pipe that is not its own: the one by which its process speaks to the worker ({found})"
+
+
+class Garbled(RiparianError):
+    """What came from a process is none of the messages that it may send."""
+
+    code = "garbled"
+
+    def __init__(self, found: str) -> None:
+        super().__init__(GARBLED.format(found=found))
 
 
 class Child:
     """One preheated process. ``pid`` is None until it stands, ``status`` until it left (and after a lost zygote).
 
-    ``spoken`` is set by who heard its outcome: from then on its leaving is no news.
+    ``spoken`` is set by who heard its outcome: from then on its leaving is no news. ``fault`` says in words what its
+    own code did that ends it, where that is known.
     """
 
-    __slots__ = ("gone", "nest", "number", "pid", "received", "socket", "spoken", "status")
+    __slots__ = ("fault", "gone", "heard", "nest", "number", "pid", "received", "socket", "spoken", "status")
 
     def __init__(self, nest: Nest, number: int, line: socket.socket) -> None:
         self.nest = nest
@@ -43,7 +59,9 @@ class Child:
         self.status: int | None = None
         self.gone = False
         self.spoken = False
-        self.received = bytearray()
+        self.fault = ""
+        self.heard = 0  # bytes, over its whole life
+        self.received = bytearray()  # the beginning of a message whose end has not come
 
     def assign(self, assignment: Assignment) -> None:
         """Sends the lease. A long one is sent from a thread: the child may not be listening yet."""
@@ -59,8 +77,12 @@ class Child:
             self.socket.sendall(line)
 
     def read(self) -> tuple[list[messages.FromChild], bool]:
-        """Returns the messages that have arrived, and whether more can come. Never waits."""
+        """Returns the messages that have arrived, and whether more can come. Never waits.
+
+        Raises Garbled when something else arrived: user code shares the process, and can write to every descriptor.
+        """
         more = True
+        lines: list[bytes] = []
         while True:
             try:
                 chunk = self.socket.recv(1 << 16, socket.MSG_DONTWAIT)
@@ -71,10 +93,24 @@ class Child:
             if not chunk:
                 more = False
                 break
-            self.received += chunk
-        *lines, rest = bytes(self.received).split(b"\n")
-        self.received = bytearray(rest)
-        return [messages.from_child.decode(line) for line in lines], more
+            self.heard += len(chunk)
+            if self.heard > MOST_BYTES:
+                raise Garbled(f"more than {MOST_BYTES} bytes came")
+            first, *others = chunk.split(b"\n")
+            self.received += first
+            for other in others:
+                lines.append(bytes(self.received))
+                self.received = bytearray(other)
+            if self.received and self.received[0] != OPENING:
+                raise Garbled(f"{bytes(self.received[:20])!r} came")
+        return [_message(line) for line in lines], more
+
+
+def _message(line: bytes) -> messages.FromChild:
+    try:
+        return messages.from_child.decode(line)
+    except messages.UNREADABLE as exc:
+        raise Garbled(f"{line[:20]!r} came: {exc}") from exc
 
 
 class Loop(Protocol):
@@ -168,7 +204,12 @@ class ForkNest:
         if not body:
             self._died()
             return
-        told = messages.from_zygote.decode(body)
+        try:
+            told = messages.from_zygote.decode(body)
+        except messages.UNREADABLE:
+            # Its only code that is not ours is what the bundle's modules do when they are imported.
+            self._died(str(Garbled(f"{body[:20]!r} came while the modules of the bundle were imported")))
+            return
         child = self._children.get(told.child)
         if child is None:
             return
@@ -185,13 +226,14 @@ class ForkNest:
         child.gone = True
         self._loop.left(child)
 
-    def _died(self) -> None:
-        """The zygote is gone: its children are nobody's, and must not go on."""
+    def _died(self, fault: str = "") -> None:
+        """The zygote is gone, or has to go for ``fault``: its children are nobody's, and must not go on."""
         self.alive = False
         self._loop.forget(self._control)
         self._process.kill()
         self._process.wait()
         for child in list(self._children.values()):
+            child.fault = child.fault or fault
             if child.pid is not None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(child.pid, signal.SIGKILL)

@@ -54,10 +54,10 @@ definition = Table(
     # every applied manifest; the newest of a project is its current one
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("project", Name, nullable=False),
-    Column("body", Text, nullable=False),
     Column("bundle", Name, nullable=False),
     Column("applied_by", Name, nullable=False),
     Column("applied_at", Micros, nullable=False),
+    Column("body", Text, nullable=False),  # last: megabytes, which a look at the columns before it need not pass
     Index(None, "project", "seq"),
 )
 

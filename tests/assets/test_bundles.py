@@ -43,17 +43,18 @@ def test_what_was_packed_is_read(method: int) -> None:
     assert FILES == read_zip(packed([*FILES.items(), ("empty/", b"")], method))
 
 
-@pytest.mark.parametrize("name", ["/etc/x.py", "../x.py", "a/../../x.py", "a\\x.py", ".", ""])
+@pytest.mark.parametrize("name", ["/etc/x.py", "../x.py", "a/../../x.py", "a\\x.py", "."])
 def test_unsafe_path_is_refused(name: str) -> None:
     """A zip that would write outside of its folder is refused."""
     with pytest.raises(Invalid, match="unsafe path"):
         read_zip(packed([(name, b"")]))
 
 
-def test_path_with_nul_is_refused() -> None:
+@pytest.mark.parametrize("name", ["work.py?.txt", "?"])
+def test_path_with_nul_is_refused(name: str) -> None:
     """Two readers would see two names."""
     with pytest.raises(Invalid, match="unsafe path"):
-        read_zip(packed([("work.py?.txt", b"")]).replace(b"?", b"\0"))
+        read_zip(packed([(name, b"")]).replace(b"?", b"\0"))
 
 
 @pytest.mark.parametrize("second", ["work.py", "./work.py"])

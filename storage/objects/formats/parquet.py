@@ -101,7 +101,7 @@ def _opened(source: Source) -> Iterator[pq.ParquetFile]:
             if getattr(exc, "errno", None) is not None:
                 raise
             raise ObjectCorrupt(
-                f"{source.where}: the Parquet file {source.stored.name} is damaged: {exc}; restore it, or materialize it again"
+                f"{source.where}: {source.stored.name} is damaged: {exc}; restore it, or materialize it again"
             ) from exc
 
 

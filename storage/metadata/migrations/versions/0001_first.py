@@ -103,10 +103,10 @@ def upgrade() -> None:
         "definition",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("project", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
         sa.Column("bundle", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("applied_by", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("applied_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index(op.f("ix_definition_project_seq"), "definition", ["project", "seq"], unique=False)

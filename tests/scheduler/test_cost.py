@@ -1,0 +1,76 @@
+"""What happens often is answered by indexes, however much there is."""
+
+from sqlalchemy import event, text
+
+LARGE = (
+    "head",
+    "version",
+    "consumed",
+    "attempted",
+    "reason",
+    "run",
+    "step",
+    "attempt",
+    "lineage",
+    "file",
+    "hold",
+    "origins",
+)
+
+
+def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
+    """Updates, runs, failures and requests over many partitions: every statement finds its rows by an index."""
+    seen = {}
+
+    def note(conn, cursor, statement, parameters, context, executemany):
+        seen.setdefault(statement, parameters[0] if executemany else parameters)
+
+    plant.apply({"b": ["a", "w"], "c": ["b"], "sum": ["c"]}, daily=("a", "b", "c"))
+    plant.drop("w", "x")
+    event.listen(plant.plane.db._writer, "before_cursor_execute", note)
+    for day in range(1, 6):
+        plant.drop("a", f"d{day}", f"2020-01-0{day}")
+    plant.settle()
+    plant.drop("w", "y")
+    (ingest,) = plant.take()
+    plant.ask(plant.done(ingest))
+    leases = plant.take(8)
+    plant.ask(*[plant.failed(x) for x in leases[:2]], *[plant.done(x) for x in leases[2:]])
+    plant.settle()
+    event.remove(plant.plane.db._writer, "before_cursor_execute", note)
+
+    scans = []
+
+    def explain(tx):
+        for statement, parameters in seen.items():
+            if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
+                plan = tx.conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+                scans.extend(
+                    (row[3], statement)
+                    for row in plan
+                    if row[3].startswith("SCAN") and row[3].split()[1] in LARGE and "INDEX" not in row[3]
+                )
+
+    plant.plane.db.write(explain)
+    assert [] == scans
+    assert len(seen) > 40
+
+
+def test_an_idle_tick_is_two_looks(plant):
+    """With nothing dirty and nothing due, the daemon's round reads two tables and writes nothing."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    statements = []
+
+    def note(conn, cursor, statement, parameters, context, executemany):
+        statements.append(" ".join(statement.split()))
+
+    event.listen(plant.plane.db._writer, "before_cursor_execute", note)
+    plant.plane.db.write(plant.plane._plan)
+    event.remove(plant.plane.db._writer, "before_cursor_execute", note)
+    before = plant.plane.db.read(lambda tx: tx.conn.execute(text("PRAGMA data_version")).scalar())
+
+    assert before == plant.plane.db.read(lambda tx: tx.conn.execute(text("PRAGMA data_version")).scalar())
+    tables = [s for s in statements if " FROM " in s and "definition" not in s]
+    assert {"timer", "dirty"} == {s.split(" FROM ")[1].split()[0] for s in tables}

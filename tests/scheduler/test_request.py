@@ -1,0 +1,100 @@
+"""Asking for a run: who may, with what, and what the answer tells."""
+
+import pytest
+
+from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
+from riparian.assets.policy import Policy, Principal
+from riparian.scheduler import request
+
+ME = Principal(name="me", groups=frozenset({"owners"}))
+ANA = Principal(name="ana", groups=frozenset({"ops"}))
+EVE = Principal(name="eve")
+
+
+@pytest.fixture
+def made(plant):
+    """b was made from a, which only ops may read."""
+    plant.apply({"b": ["a"]}, policies={"a": Policy(readers={"ops"})})
+    plant.drop("a", "one")
+    plant.settle()
+    return plant
+
+
+def test_a_request_runs_whether_or_not_anything_changed(made):
+    """The answer names the run, whose cause names who asked."""
+    asked = request.materialize(made.plane, "b", "", ME)
+
+    assert ["b"] == made.settle()
+    assert asked.run == made.runs("b")[0]["id"]
+    assert "me asked for it" in made.runs("b")[0]["cause"]
+
+
+def test_readers_may_not_run_and_strangers_may_not_know(made):
+    """Seeing an asset is not operating it; not seeing it is not knowing of it."""
+    with pytest.raises(Refused):
+        request.materialize(made.plane, "b", "", ANA)
+    with pytest.raises(NotFound) as hidden:
+        request.materialize(made.plane, "b", "", EVE)
+    with pytest.raises(NotFound) as missing:
+        request.materialize(made.plane, "nothing", "", EVE)
+
+    assert str(missing.value).replace("nothing", "b") == str(hidden.value)
+
+
+def test_sources_are_not_run(made):
+    """A source is made by others."""
+    with pytest.raises(Conflict, match="drop a file"):
+        request.materialize(made.plane, "a", "", ME)
+
+
+@pytest.mark.parametrize("params", [{"a": float("nan")}, {"a": "x" * 70_000}, {"a": object()}])
+def test_bad_parameters_are_refused(made, params):
+    """What is no JSON, or is data, is refused before anything is planned."""
+    with pytest.raises(Invalid, match="parameters"):
+        request.materialize(made.plane, "b", "", ME, params)
+
+
+def test_deep_parameters_are_refused(made):
+    """Nesting that would break whoever shows the run is refused."""
+    deep: dict = {}
+    for _ in range(900):
+        deep = {"a": deep}
+
+    with pytest.raises(Invalid, match="nested"):
+        request.materialize(made.plane, "b", "", ME, deep)
+
+
+@pytest.mark.parametrize("partition", ["2020-01-01", "x"])
+def test_a_partition_of_a_whole_asset_is_refused(made, partition):
+    """An asset in one piece has no partitions."""
+    with pytest.raises(Invalid, match="not partitioned"):
+        request.materialize(made.plane, "b", partition, ME)
+
+
+def test_a_partition_must_be_said_and_exist(plant):
+    """A daily asset runs for one day of its range."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+
+    for partition in ("", "2019-12-31", "2020-13-01"):
+        with pytest.raises((Invalid, Exception), match=r"partition|say which|day"):
+            request.materialize(plant.plane, "b", partition, ME)
+
+
+def test_what_is_missing_is_told_without_hidden_names(plant):
+    """The owner of an asset who may not see its source is not told the source's name."""
+    owner = Principal(name="olga")
+    plant.apply({"b": ["secret_name"]}, policies={"secret_name": Policy(readers={"ops"})})
+    plant.plane.db.write(lambda tx: _give(tx, "b", "user:olga"))
+
+    with pytest.raises(Conflict) as told:
+        request.materialize(plant.plane, "b", "", owner)
+    assert "secret_name" not in str(told.value)
+
+
+def _give(tx, key, owner):
+    from sqlalchemy import text
+
+    from riparian.storage.metadata import counters
+
+    tx.conn.execute(text("UPDATE asset SET owner = :o WHERE key = :k"), {"o": owner, "k": key})
+    counters.advance(tx, "policy_epoch")
