@@ -16,8 +16,6 @@ Item = TypeVar("Item")
 MOST_DEPTH = 64
 """How deep a body may be nested. Nothing of ours comes near, and deeper ones exhaust who reads them."""
 
-MOST_SECONDS = 100 * 365 * 86_400
-
 
 class Body(BaseModel):
     """What a caller sends. A field that nobody reads is a mistake of the caller."""
@@ -272,7 +270,7 @@ class TokenBody(Body):
     groups: list[str] = []
     clear: list[str] = Field(default=[], description="Tags that they are cleared for.")
     kind: Literal["user", "worker"] = "user"
-    expires_seconds: float | None = Field(default=None, gt=0, le=MOST_SECONDS, allow_inf_nan=False)
+    expires_seconds: float | None = Field(default=None, gt=0)
 
 
 class TokenOut(BaseModel):

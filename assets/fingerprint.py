@@ -232,16 +232,16 @@ class _Walk:
     def visit(self, node: ast.AST) -> None:
         kind = type(node)
         if kind is ast.Name:
-            self._name(node)  # type: ignore[arg-type]  # isinstance is slower, and this is the hot path
+            self._name(node)  # type: ignore[arg-type]  # `kind is` says it; isinstance is slower, on the hot path
         elif kind is ast.Constant:
-            self.text.append(repr(node.value))  # type: ignore[attr-defined]
+            self.text.append(repr(node.value))  # type: ignore[attr-defined]  # the same
         elif kind is ast.Attribute:
-            self._attribute(node)  # type: ignore[arg-type]
+            self._attribute(node)  # type: ignore[arg-type]  # the same
         elif kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda):
             self._scope(node)
         else:
             if kind in (ast.Import, ast.ImportFrom):
-                self._import(node)  # type: ignore[arg-type]
+                self._import(node)  # type: ignore[arg-type]  # the same
             self._fields(node)
 
     def _fields(self, node: ast.AST, but: frozenset[str] = NOT_CODE) -> None:
@@ -302,7 +302,7 @@ class _Walk:
         if isinstance(arguments, ast.arguments):
             every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
             self._binds.update(a.arg for a in every if a)
-        body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]
+        body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]  # a scope has one
         self.text.append(":")
         for statement in body[_has_docstring(body) :]:
             self.visit(statement)

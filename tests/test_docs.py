@@ -111,6 +111,16 @@ def test_commands_exist(page: Path) -> None:
     assert [] == unknown
 
 
+def test_commands_that_messages_name_exist() -> None:
+    """No error, reason or help text sends anybody to a command that is not there."""
+    rooms = ("api", "assets", "scheduler", "storage", "riparian", "examples")
+    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    named = {(_name(path), text) for path in sources for text in INLINE.findall(path.read_text(encoding="utf-8"))}
+
+    assert len(named) > 10
+    assert [] == sorted((page, text) for page, text in named if not _is_known(text.split()[1:]))
+
+
 @pytest.mark.parametrize("words", [["swim"], ["token", "melt"], ["check", "--harder"]])
 def test_unknown_commands_are_found(words: list[str]) -> None:
     """The search of the test before finds a command, a subcommand and an option that do not exist."""

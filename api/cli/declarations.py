@@ -49,7 +49,7 @@ def apply(
     manifest, bundle = describe(cli.settings)
     with cli.connect() as client:
         applied = post(client, manifest, bundle, rebuild)
-    cli.show(applied, lambda: _print_applied(applied))
+    cli.show(applied, lambda: print_applied(applied))
 
 
 def describe(settings: Settings) -> tuple[Manifest, bytes]:
@@ -68,7 +68,8 @@ def post(client: Client, manifest: Manifest, bundle: bytes, rebuild: str) -> Any
     return client.post("definitions", {"manifest": manifest.to_json(), "bundle": encoded, "rebuild": rebuild})
 
 
-def _print_applied(applied: dict[str, Any]) -> None:
+def print_applied(applied: dict[str, Any]) -> None:
+    """Prints what an apply changed: a line for each key, or one for many."""
     for word in ("added", "changed", "removed"):
         if len(applied[word]) > MOST_LINES:
             output.print_line(f"{len(applied[word]):,} {word}")

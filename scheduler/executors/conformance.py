@@ -13,7 +13,15 @@ from typing import Any
 
 import pytest
 
-from riparian.scheduler.core.protocol import Answer, HeartbeatAnswer, OpenSession, Session, decode, encode
+from riparian.scheduler.core.protocol import (
+    DEFAULT_POOL,
+    Answer,
+    HeartbeatAnswer,
+    OpenSession,
+    Session,
+    decode,
+    encode,
+)
 from riparian.scheduler.executors.base import Executor, State
 
 TOKEN = "token-of-the-conformance-suite"  # noqa: S105 -- it opens nothing
@@ -101,7 +109,7 @@ class ExecutorConformance:
 
     def test_stopped_worker_ends_its_session(self, executor: Executor[Any], home: Home) -> None:
         """Stopping drains: the worker ends its session itself and is GONE; stopping it again does nothing."""
-        handle = executor.start("default", home.url, TOKEN)
+        handle = executor.start(DEFAULT_POOL, home.url, TOKEN)
         until(lambda: home.opened)
         executor.stop(handle, seconds=10)
         executor.stop(handle, seconds=10)
@@ -110,7 +118,7 @@ class ExecutorConformance:
 
     def test_two_workers_are_two(self, executor: Executor[Any], home: Home) -> None:
         """Starting twice gives two workers with incarnations of their own; stopping one leaves the other."""
-        first, second = (executor.start("default", home.url, TOKEN) for _ in range(2))
+        first, second = (executor.start(DEFAULT_POOL, home.url, TOKEN) for _ in range(2))
         until(lambda: len(home.opened) == 2)
         executor.stop(first, seconds=10)
         states = (executor.poll(first), executor.poll(second))
@@ -121,7 +129,7 @@ class ExecutorConformance:
 
     def test_refused_worker_is_gone(self, executor: Executor[Any], home: Home) -> None:
         """A worker with a token that is not valid (any more) leaves by itself: a late or doubled start costs that."""
-        handle = executor.start("default", home.url, "an expired token")
+        handle = executor.start(DEFAULT_POOL, home.url, "an expired token")
         until(lambda: executor.poll(handle) is State.GONE)
 
         assert (home.refused, home.opened) == (1, [])  # noqa: S101
@@ -130,7 +138,7 @@ class ExecutorConformance:
         """Stopping is bounded, also while the worker still waits for a control plane that is not there."""
         home.server.shutdown()
         home.server.server_close()
-        handle = executor.start("default", home.url, TOKEN)
+        handle = executor.start(DEFAULT_POOL, home.url, TOKEN)
         executor.stop(handle, seconds=0.5)
 
         assert State.GONE is executor.poll(handle)  # noqa: S101

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ Handle = subprocess.Popen[bytes]
 class SubprocessExecutor(Executor[Handle]):
     """Each worker runs ``slots`` attempts at once and keeps its bundles and logs in progress below ``scratch``.
 
-    ``environ`` is what the worker inherits (by default this process's environment); it writes to our stderr.
+    ``environ`` is what the worker inherits (by default this process's environment); it writes to our stderr. A worker
+    leaves with the process that started it, however that ends, and with its handle.
     """
 
     def __init__(self, *, scratch: Path, slots: int, environ: Mapping[str, str] | None = None) -> None:
@@ -25,32 +26,34 @@ class SubprocessExecutor(Executor[Handle]):
         self._environ = environ
 
     def start(self, pool: str, url: str, token: str) -> Handle:
-        # Through a pipe: arguments and environment of a process can be read by others.
-        reading, writing = os.pipe()
-        try:
-            with os.fdopen(writing, "wb") as pipe:
-                pipe.write(token.encode())
-            return subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "riparian.scheduler.worker"),
-                    *("--url", url, "--pool", pool, "--slots", str(self._slots)),
-                    *("--scratch", str(self._scratch), "--token-file", f"/dev/fd/{reading}"),
-                ],
-                env=None if self._environ is None else dict(self._environ),
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,
-                pass_fds=[reading],
-                # Ctrl-C on the terminal is for the control plane, which then drains its workers in order.
-                start_new_session=True,
-            )
-        finally:
-            os.close(reading)
+        handle = subprocess.Popen(
+            [
+                *(sys.executable, "-P", "-m", "riparian.scheduler.worker", "--lifeline"),
+                *("--url", url, "--pool", pool, "--slots", str(self._slots), "--scratch", str(self._scratch)),
+            ],
+            env=None if self._environ is None else dict(self._environ),
+            # The token goes through a pipe: arguments and environment of a process can be read by others. We keep the
+            # pipe open, and whatever ends us closes it.
+            stdin=subprocess.PIPE,
+            stdout=sys.__stderr__,
+            # Ctrl-C on the terminal is for the control plane, which then drains its workers in order.
+            start_new_session=True,
+        )
+        assert handle.stdin is not None  # noqa: S101 -- it was asked for
+        # A worker that has died already is noticed when it is polled.
+        with contextlib.suppress(BrokenPipeError):
+            handle.stdin.write(f"{token}\n".encode())
+            handle.stdin.flush()
+        return handle
 
     def poll(self, handle: Handle) -> State:
-        return State.RUNNING if handle.poll() is None else State.GONE
+        if handle.poll() is None:
+            return State.RUNNING
+        _let_go(handle)
+        return State.GONE
 
     def stop(self, handle: Handle, *, seconds: float) -> None:
-        if handle.poll() is not None:
+        if self.poll(handle) is State.GONE:
             return
         handle.terminate()
         try:
@@ -58,3 +61,10 @@ class SubprocessExecutor(Executor[Handle]):
         except subprocess.TimeoutExpired:
             handle.kill()
             handle.wait()
+        _let_go(handle)
+
+
+def _let_go(handle: Handle) -> None:
+    if handle.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # what was never written, because nobody read it
+            handle.stdin.close()

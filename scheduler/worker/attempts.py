@@ -43,6 +43,7 @@ class Attempt:
     deadline: float | None = None
     late: str = ""  # what to say when the deadline passes
     began: float | None = None
+    begun: bool = False  # its process has said so
     report: Report | None = None
     disowned: bool = False  # the lease is gone: nothing is to be reported
     over: bool = False  # it has left its slot

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import math
 import random
 import socket
 import threading
@@ -35,6 +36,12 @@ class Away(RiparianError):
     """The control plane did not answer, or said that it can not now. Trying again is right."""
 
     code = "away"
+
+
+class Failing(Away):
+    """The control plane failed (500), which may be due to this very request: see ``persist``."""
+
+    code = "failing"
 
 
 class Rejected(RiparianError):
@@ -82,7 +89,7 @@ class Line:
         timeout: float = 30.0,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Returns the body of a 2xx answer; raises Away, Unauthenticated (401) or Rejected (any other 4xx)."""
+        """Returns the body of a 2xx answer; raises Away, Failing (500), Unauthenticated (401) or Rejected (4xx)."""
         connection = self._connection
         connection.timeout = timeout
         if connection.sock is not None:
@@ -99,6 +106,8 @@ class Line:
             return content
         if reply.status == 401:
             raise Unauthenticated(_told(content))
+        if reply.status == 500:
+            raise Failing(f"{method} {path}: 500 {_told(content)}")
         if reply.status >= 500 or reply.status in (408, 429):
             raise Away(f"{method} {path}: {reply.status} {_told(content)}")
         raise Rejected(reply.status, content)
@@ -114,18 +123,22 @@ class Line:
         self._connection.close()
 
 
-def persist(call: Callable[[], T], stop: threading.Event) -> T:
+def persist(call: Callable[[], T], stop: threading.Event, *, failures: float = math.inf) -> T:
     """Returns what ``call`` returns, called again with jittered back-off as long as the control plane is away.
 
     The first repetition is at once, because a kept-alive connection that died while idle is the common case.
-    Raises Stopped when ``stop`` is set meanwhile.
+    Raises Stopped when ``stop`` is set meanwhile, Failing when the control plane failed ``failures`` times.
     """
     delay = 0.0
+    failed = 0
     since = time.monotonic()
     while True:
         try:
             return call()
         except Away as exc:
+            failed += isinstance(exc, Failing)
+            if failed >= failures:
+                raise
             if delay:
                 log.warning("control plane away for %.1f s, work goes on: %s", time.monotonic() - since, exc)
             if stop.wait(delay * random.uniform(0.5, 1.5)):  # noqa: S311 -- jitter, not a secret

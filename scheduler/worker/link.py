@@ -15,10 +15,11 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from riparian.assets.errors import RiparianError, Unauthenticated
 from riparian.scheduler.core.protocol import (
@@ -36,14 +37,18 @@ from riparian.scheduler.core.protocol import (
     decode,
     encode,
 )
-from riparian.scheduler.worker.client import Line, Rejected, Stopped, persist
+from riparian.scheduler.worker.client import Away, Failing, Line, Rejected, Stopped, persist
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PARK_MS = 25_000
 MOST_REPORTS = 256
 LINGER_SECONDS = 0.01
 LINGER_REPORTS = 16
+MOST_FAILURES = 10
+"""How often the control plane may fail at one request before it is asked whether it fails at others too."""
 
 
 class Events(Protocol):
@@ -146,13 +151,13 @@ class Link:
         self.ring()
 
     def fetch(self, path: str) -> bytes:
-        """GET, as persistent as everything else here."""
+        """GET, as persistent as everything else here. Raises Rejected, and Failing when only this can not be had."""
         line = Line(self._url)
         try:
             while True:
                 session = self.session
                 try:
-                    return persist(partial(line.call, "GET", path, session.secret), self._stop)
+                    return self._persist(session, partial(line.call, "GET", path, session.secret))
                 except Unauthenticated:
                     self._reopen(session)
         finally:
@@ -197,6 +202,25 @@ class Link:
             log.info("session %s opened", self.session.session)
             self._parking.interrupt()  # it may still be parked in the old one, where nothing comes any more
 
+    def _persist(self, session: Session, call: Callable[[], T]) -> T:
+        """Returns what ``call`` returns, however long the control plane is away.
+
+        Raises Failing when it fails at this call again and again while it takes heartbeats: the call is at fault then,
+        and not its database or its disk, which come back.
+        """
+        while True:
+            try:
+                return persist(call, self._stop, failures=MOST_FAILURES)
+            except Failing:
+                line = Line(self._url)
+                try:
+                    self._beat_once(line, session)
+                except Away:
+                    continue
+                finally:
+                    line.close()
+                raise
+
     # -- exchanges -----------------------------------------------------------------------------------------------------
 
     def _exchange(self, line: Line, session: Session, reports: tuple[Report, ...], want: int, wait_ms: int) -> Answer:
@@ -215,7 +239,9 @@ class Link:
             )
         )
         timeout = wait_ms / 1000 + 30.0
-        answer = persist(lambda: line.call("POST", "/exchange", session.secret, message, timeout=timeout), self._stop)
+        answer = self._persist(
+            session, lambda: line.call("POST", "/exchange", session.secret, message, timeout=timeout)
+        )
         return decode(answer, Answer)
 
     def _send(self) -> None:
@@ -247,17 +273,27 @@ class Link:
     def _must_send(self) -> bool:
         return bool(self._outbox) or (self._draining and self._parked) or self._stop.is_set()
 
-    def _deliver(self, line: Line, session: Session, reports: tuple[Report, ...]) -> None:
+    def _deliver(self, line: Line, session: Session, reports: tuple[Report, ...], *, last: bool = False) -> None:
+        """Sends the reports until each is answered. Of some that are not taken together each is sent alone; one that is
+        not taken alone is sent as a failure, for a lease that nobody reports is held for ever; ``last`` says that it
+        was."""
         want = 0 if self._draining else self._events.wanted(parked=False)
         try:
             answer = self._exchange(line, session, reports, want, wait_ms=0)
         except Unauthenticated:
             self._reopen(session)
             return
-        except Rejected as exc:
-            log.error("%d reports were rejected and are dropped: %s", len(reports), exc)
-            gone = tuple(Result(step=r.step, epoch=r.epoch, status=exc.status, reason=str(exc)) for r in reports)
-            self._events.answered(session.session, gone)
+        except (Rejected, Failing) as exc:
+            if len(reports) > 1:
+                log.warning("%d reports were not taken together, each is sent alone: %s", len(reports), exc)
+                for report in reports:
+                    self._deliver(line, session, (report,))
+            elif reports and not last:
+                self._deliver(line, session, (_as_failure(reports[0], exc),), last=True)
+            elif reports:
+                log.error("the report of step %s can not be delivered: %s", reports[0].step, exc)
+                gone = Result(step=reports[0].step, epoch=reports[0].epoch, status=422, reason=str(exc))
+                self._events.answered(session.session, (gone,))
             return
         if answer.leases:
             self._events.leased(session.session, answer.leases)
@@ -280,7 +316,7 @@ class Link:
                 except Unauthenticated:
                     self._reopen(session)
                     continue
-                except Rejected as exc:
+                except (Rejected, Failing) as exc:
                     log.error("asking for work was rejected: %s", exc)
                     answer = Answer()
                 finally:
@@ -319,3 +355,9 @@ class Link:
         message = encode(Heartbeat(session=session.session, leases=self._events.held()))
         timeout = max(1.0, session.heartbeat_seconds)
         return decode(line.call("POST", "/heartbeat", session.secret, message, timeout=timeout), HeartbeatAnswer)
+
+
+def _as_failure(report: Report, why: RiparianError) -> Report:
+    """Returns the report of an attempt whose own report the control plane does not take."""
+    error = f"the attempt ended as {report.outcome}, but its report was not taken: {why}"
+    return replace(report, outcome="failed", outputs=(), error=error, retryable=False)

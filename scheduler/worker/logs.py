@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,13 +12,14 @@ import msgspec
 
 from riparian.assets.errors import Unauthenticated
 from riparian.scheduler.core.protocol import Lease
-from riparian.scheduler.worker.client import Line, Rejected, Stopped, persist
+from riparian.scheduler.worker.client import Failing, Line, Rejected, Stopped, persist
 
 log = logging.getLogger(__name__)
 
 CUT = b"\n[cut: an attempt's log holds at most 64 MiB]\n"
 LIMIT = 64 * 1024 * 1024
 CHUNK = 1024 * 1024
+MOST_FAILURES = 10
 MOST_GAPS = 3
 """How often one sending goes back to what the control plane says it has."""
 
@@ -76,7 +78,7 @@ class LogShip:
                     offset = reached
         except Stopped:
             pass
-        except (Rejected, Unauthenticated, FileNotFoundError) as exc:
+        except (Rejected, Failing, Unauthenticated, FileNotFoundError) as exc:
             log.error("the log of step %s, epoch %d is incomplete: %s", lease.step, lease.epoch, exc)
         return end
 
@@ -87,7 +89,8 @@ class LogShip:
         if line is None:
             line = self._lines.line = Line(self._url)
         try:
-            persist(lambda: line.call("PUT", path, bearer, chunk, headers=headers), self._stop)
+            call = partial(line.call, "PUT", path, bearer, chunk, headers=headers)
+            persist(call, self._stop, failures=MOST_FAILURES)
         except Rejected as exc:
             if exc.status != 409:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import json
 import logging
 import os
@@ -19,17 +20,48 @@ from riparian.assets.context import Context
 from riparian.assets.errors import Invalid
 from riparian.scheduler.core.protocol import Entry, Lease, Output, Written
 from riparian.scheduler.worker.failures import error_text, is_retryable
-from riparian.scheduler.worker.messages import Outcome
+from riparian.scheduler.worker.messages import Outcome, encode
 from riparian.storage.objects import Objects, copy_in, read_input, write_manifest, write_value
+
+SCHEMA_BYTES = 1024 * 1024
+OUTCOME_BYTES = 8 * 1024 * 1024
+"""What one attempt may say of what it made: a message holds the reports of many attempts."""
 
 
 def attempt(lease: Lease, storage_url: str, bundle: Path | None) -> Outcome:
-    """Runs the lease and returns how it ended. Whatever the user's code raises is an outcome, never an exception."""
+    """Runs the lease and returns how it ended. Whatever the user's code raises is an outcome, never an exception.
+
+    A process that user code forked, and that comes back here, does not return: the attempt is its parent's.
+    """
+    process = os.getpid()
     try:
-        written = _work(lease, open_store(storage_url))
+        outcome = Outcome(succeeded=True, outputs=_work(lease, open_store(storage_url), process))
+        _refuse_endless(outcome)
     except BaseException as exc:  # noqa: BLE001 -- SystemExit and friends of user code are failures like any other
-        return Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc))
-    return Outcome(succeeded=True, outputs=written)
+        outcome = Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc))
+    _leave_unless(process)
+    return outcome
+
+
+def _leave_unless(process: int) -> None:
+    if os.getpid() != process:
+        flush_output()
+        os._exit(0)
+
+
+def _refuse_endless(outcome: Outcome) -> None:
+    for written in outcome.outputs:
+        if (size := len((written.schema or "").encode())) > SCHEMA_BYTES:
+            raise Invalid(
+                f"the description of the columns of {written.asset} takes {size} bytes, {SCHEMA_BYTES} are allowed; "
+                "make it of fewer columns, or put what is many into rows"
+            )
+    if (size := len(encode(outcome))) > OUTCOME_BYTES:
+        count = sum(len(written.objects) for written in outcome.outputs)
+        raise Invalid(
+            f"the report of {len(outcome.outputs)} outputs and their {count} objects takes {size} bytes, "
+            f"{OUTCOME_BYTES} are allowed; make fewer outputs or fewer columns in one step"
+        )
 
 
 @functools.cache
@@ -38,7 +70,7 @@ def open_store(url: str) -> Objects:
     return Objects(url, **json.loads(os.environ.get("RIPARIAN_STORAGE_OPTIONS") or "{}"))
 
 
-def _work(lease: Lease, objects: Objects) -> tuple[Written, ...]:
+def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
     written: tuple[Written, ...]
     if lease.ingest is not None:
         (output,) = lease.outputs
@@ -49,7 +81,10 @@ def _work(lease: Lease, objects: Objects) -> tuple[Written, ...]:
         arguments = {i.parameter: read_input(objects, i) for i in lease.inputs}
         if lease.entry.context is not None:
             arguments[lease.entry.context] = _context(lease)
-        value = function(**arguments)
+        try:
+            value = function(**arguments)
+        finally:
+            _leave_unless(process)  # before it writes where its parent writes
         written = tuple(
             write_value(objects, output.directory, output.asset, lease.entry.returns, one)
             for output, one in _share(value, lease.outputs)
@@ -78,7 +113,7 @@ def seed_everything(seed: str) -> None:
 
 def load(entry: Entry) -> Callable[..., Any]:
     """Returns the function; raises Invalid when the bundle does not hold it, and whatever importing raises."""
-    found: Any = importlib.import_module(entry.module)
+    found: object = importlib.import_module(entry.module)
     try:
         for name in entry.qualname.split("."):
             found = getattr(found, name)
@@ -88,7 +123,7 @@ def load(entry: Entry) -> Callable[..., Any]:
         raise Invalid(
             f"{entry.module}:{entry.qualname} is no function of bundle {entry.bundle[:12]}; apply the project again"
         )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _context(lease: Lease) -> Context:
@@ -122,8 +157,8 @@ def redirect_output(log: Path) -> None:
     os.dup2(opened, 2)
     os.close(opened)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):
-            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):  # the bundle's modules may have put something else there
+            stream.reconfigure(line_buffering=True)
 
 
 def flush_output() -> None:

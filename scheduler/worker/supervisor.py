@@ -68,6 +68,7 @@ class Supervisor:
         self._drain_until: float | None = None
         self._next_tick = 0.0
         self._turned_away = False
+        self._abandoned = False
         self._uploads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="log")
         self._stop = threading.Event()
         self._ship = LogShip(settings.url, self._stop)
@@ -77,7 +78,7 @@ class Supervisor:
     # -- the loop ------------------------------------------------------------------------------------------------------
 
     def run(self) -> bool:
-        """Works until ``drain`` was called and done; returns False when the control plane turned the worker away."""
+        """Works until ``drain`` or ``leave`` is done; returns False when the control plane turned the worker away."""
         # A thread that has an answer must not wait the default 5 ms for one that is busy: a step takes less.
         sys.setswitchinterval(0.0005)
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -95,7 +96,7 @@ class Supervisor:
             self._watch_clock(time.monotonic())
         for nest in self._nests.values():
             nest.close()
-        self._link.close(0.0 if self._turned_away else 5.0)
+        self._link.close(0.0 if self._turned_away or self._abandoned else 5.0)
         self._stop.set()
         self._uploads.shutdown(wait=False, cancel_futures=True)
         return not self._turned_away
@@ -106,6 +107,10 @@ class Supervisor:
         May be called from a signal handler.
         """
         self._post(self._drain)
+
+    def leave(self) -> None:
+        """Ends all attempts and the session now, and waits for no answer: there is nobody left to work for."""
+        self._post(self._leave)
 
     def _open(self) -> None:
         try:
@@ -129,6 +134,8 @@ class Supervisor:
             return True
         if self._drain_until is None:
             return False
+        if self._abandoned:
+            return not self._running or time.monotonic() > self._drain_until + 1.0
         return not self._in_hand or time.monotonic() > self._drain_until + 5.0
 
     def _patience(self) -> float | None:
@@ -175,6 +182,11 @@ class Supervisor:
             self._release(self._waiting.popleft())
         for attempt in [a for a in self._running if a.child is None]:
             self._release(attempt)
+
+    def _leave(self) -> None:
+        self._abandoned = True
+        self._drain()
+        self._drain_until = time.monotonic()
 
     # -- what the link says (from its threads) -------------------------------------------------------------------------
 
@@ -301,6 +313,9 @@ class Supervisor:
 
     def _heard(self, attempt: Attempt, message: FromChild) -> None:
         if isinstance(message, Begun):
+            if attempt.begun:
+                return  # its own code says so, to be given more time
+            attempt.begun = True
             limit = attempt.lease.timeout_seconds
             attempt.deadline = None if limit is None else time.monotonic() + limit
             attempt.late = "" if limit is None else f"the attempt was ended after its time limit of {limit:g} s"
@@ -441,7 +456,8 @@ class Supervisor:
         more = self._listen(child)
         if child.fault:
             self.forget(child.socket)
-            child.nest.kill(child)
+            if child.pid is not None:  # else the nest kills it when it hears of its birth
+                child.nest.kill(child)
         elif not more:
             self.forget(child.socket)
             self._leaving.pop(child, None)

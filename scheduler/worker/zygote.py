@@ -198,7 +198,7 @@ def serve(line: socket.socket, bundle: Path | None) -> NoReturn:
     tied = tie(line)
     runner.redirect_output(Path(order.log))
     _say(line, Begun())
-    outcome = runner.attempt(order.lease, order.storage_url, bundle)
+    outcome = runner.attempt(order.lease, order.storage_url, bundle)  # returns in this process only
     runner.flush_output()
     if tied:
         # A send that has to wait for room would count as news on the socket.

@@ -215,6 +215,8 @@ class ForkNest:
             return
         if isinstance(told, Born):
             child.pid = told.pid
+            if child.fault:
+                self.kill(child)
         else:
             child.status = told.status
             self._discard(child)

@@ -100,3 +100,26 @@ def test_an_owner_asks_as_somebody_else_in_dev(doors: Doors) -> None:
     assert 403 == doors.ask("GET", "assets", token=bob, headers=AS_ANA).status_code
     assert 404 == doors.ask("GET", "assets", headers={"X-Riparian-As": "zoe"}).status_code
     assert 403 == doors.ask("POST", "assets/demo.numbers/policy/approve", token=bob).status_code
+
+
+@pytest.mark.parametrize("doors", ["dev"], indirect=True)
+def test_nobody_acts_as_somebody_else(doors: Doors) -> None:
+    """Looking as another is for looking: the audit never names them for what they did not do."""
+    doors.apply()
+    doors.token_of("ana", "owners")
+
+    changing = {
+        (method, route.path.removeprefix("/api/v1/"))
+        for route in iter_route_contexts(doors.app.routes)
+        for method in (route.methods or set()) - {"GET", "HEAD"}
+        if route.path.startswith("/api/")
+    }
+    answers = {
+        (method, path): doors.ask(method, path.format(key="demo.numbers", token_id="t"), json={}, headers=AS_ANA)
+        for method, path in changing
+    }
+
+    assert len(changing) > 5
+    assert {} == {door: a.text for door, a in answers.items() if a.status_code != 403}
+    assert {"act as yourself; --as (X-Riparian-As) is for looking"} == {a.json()["detail"] for a in answers.values()}
+    assert 200 == doors.ask("GET", "assets", headers=AS_ANA).status_code

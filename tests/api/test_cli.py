@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from riparian.api import state
-from riparian.api.cli import app
+from riparian.api.cli import app, declarations
 
 if TYPE_CHECKING:
     from tests.api.conftest import Doors
@@ -130,6 +130,18 @@ def test_without_a_server_commands_run_in_process(project: Path) -> None:
     assert ["air.flights", "air.numbers", "air.total"] == [a["key"] for a in json.loads(listed.stdout)]
     assert (0, True) == (asked.returncode, "it starts when" in asked.stderr)
     assert not (project / ".riparian" / "server.json").exists()
+
+
+def test_many_changes_are_told_by_their_number(capsys: pytest.CaptureFixture[str]) -> None:
+    """Twenty keys are listed, more are counted; how many runs were planned is told."""
+    body = {"changed": [f"a.b{i}" for i in range(20)], "removed": [], "pending": [], "definition": 7}
+
+    declarations.print_applied({**body, "added": [f"a.a{i}" for i in range(1000)], "planned": 1020})
+    lines = capsys.readouterr().out.splitlines()
+
+    assert "1,000 added" == lines[0]
+    assert [f"changed\ta.b{i}" for i in range(20)] == lines[1:-1]
+    assert "definition 7 is in force, 1,020 runs planned" == lines[-1]
 
 
 def test_waiting_without_a_server_brings_a_worker(tmp_path: Path) -> None:

@@ -142,9 +142,11 @@ def test_other_machines_are_kept_out_unless_said(tmp_path: Path, host: str) -> N
 
 def test_dev_applies_works_and_tells(tmp_path: Path) -> None:
     """From a file that lands to the asset made of it; a broken edit keeps what was good; the end leaves no process."""
-    (tmp_path / "air.py").write_text(PROJECT)
+    (tmp_path / "air.py").write_text("def broken(:\n")
     with running(tmp_path, "dev") as dev:
         dev.line("listening", "http://127.0.0.1:")
+        dev.line("not applied", "nothing is applied yet")
+        (tmp_path / "air.py").write_text(PROJECT)
         dev.line("folder", str(tmp_path / "drop"))
         dev.line("applied", "1 added")
         (tmp_path / "drop" / "2020-01-01.csv").write_text("a\n1\n2\n")
@@ -159,8 +161,18 @@ def test_dev_applies_works_and_tells(tmp_path: Path) -> None:
         data = subprocess.run(
             [sys.executable, "-m", "riparian", "data", "air.count"], cwd=tmp_path, capture_output=True, check=True
         )
+        (tmp_path / "drop" / "2020-01-02.csv").write_text("a\n1\n2,3\n")
+        run = dev.line("failed", "air.count", "line 3").rpartition("(riparian logs ")[2].strip(" )\n")
+        broken, logs = (
+            subprocess.run(
+                [sys.executable, "-m", "riparian", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            for words in (["data", "air.arrivals", "-p", "2020-01-02"], ["logs", run])
+        )
         code = dev.end(signal.SIGTERM)
 
     assert b"4" in data.stdout
+    assert (0, True) == (logs.returncode, "line 3" in logs.stderr)
+    assert (2, True, False) == (broken.returncode, "line 3" in broken.stderr, "part-0" in broken.stderr)
     assert 0 == code
     assert [] == workers_of(tmp_path)

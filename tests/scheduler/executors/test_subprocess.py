@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +13,24 @@ import pytest
 
 from riparian.scheduler.executors.conformance import TOKEN, ExecutorConformance, Home, until
 from riparian.scheduler.executors.subprocess import SubprocessExecutor
+
+START = """
+import sys, time
+from pathlib import Path
+from riparian.scheduler.executors.subprocess import SubprocessExecutor
+url, token, scratch = sys.argv[1:]
+worker = SubprocessExecutor(scratch=Path(scratch), slots=1).start("default", url, token)
+print(worker.pid, flush=True)
+time.sleep(60)
+"""
+STARTER = (sys.executable, "-c", START)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process still runs; a zombie does not."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 class TestSubprocessExecutor(ExecutorConformance):
@@ -27,6 +48,29 @@ class TestSubprocessExecutor(ExecutorConformance):
 
         assert TOKEN.encode() not in seen
         assert b"riparian.scheduler.worker" in seen, shlex.quote(repr(seen))
+
+    def test_worker_leaves_with_its_starter(self, home: Home, tmp_path: Path) -> None:
+        """After SIGKILL of the starter the worker ends its session and leaves, though nobody tells it to."""
+        with subprocess.Popen([*STARTER, home.url, TOKEN, str(tmp_path)], stdout=subprocess.PIPE, text=True) as starter:
+            assert starter.stdout is not None
+            worker = int(starter.stdout.readline())
+            until(lambda: home.opened)
+            starter.kill()
+        until(lambda: not is_alive(worker), seconds=5)
+
+        assert ["s1"] == home.closed
+
+    def test_worker_leaves_though_nobody_listens(self, home: Home, tmp_path: Path) -> None:
+        """The starter mostly is the control plane itself: then there is nobody to say farewell to."""
+        with subprocess.Popen([*STARTER, home.url, TOKEN, str(tmp_path)], stdout=subprocess.PIPE, text=True) as starter:
+            assert starter.stdout is not None
+            worker = int(starter.stdout.readline())
+            until(lambda: home.opened)
+            home.server.shutdown()
+            home.server.server_close()
+            starter.kill()
+
+        until(lambda: not is_alive(worker), seconds=5)
 
     def test_starting_does_not_wait(self, executor: SubprocessExecutor, home: Home) -> None:
         """``start`` returns before the worker has called."""

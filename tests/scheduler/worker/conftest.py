@@ -260,11 +260,17 @@ def start_worker(plane: ControlPlane, tmp_path: Path) -> Iterator[StartWorker]:
     """Starts worker processes for ``plane``; they are ended by their pid afterwards."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(slots: int = 2, env: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()) -> Any:
+    def start(
+        slots: int = 2,
+        env: Mapping[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
+        stdin: int = subprocess.DEVNULL,
+    ) -> Any:
         command = [sys.executable, "-m", "riparian.scheduler.worker", "--url", plane.url, "--slots", str(slots)]
         process = subprocess.Popen(
             [*command, "--scratch", str(tmp_path / "scratch"), *arguments],
             env={**os.environ, "RIPARIAN_WORKER_TOKEN": TOKEN, **(env or {})},
+            stdin=stdin,
         )
         started.append(process)
         return process

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -55,6 +57,41 @@ def prints(ctx):
     ctx.log.info("from ctx")
     os.write(1, b"from the descriptor\\n")
     return {}
+
+def garbles():
+    for fd in range(3, 64):
+        try:
+            os.write(fd, b"\\xff\\n")
+        except OSError:
+            pass
+    time.sleep(60)
+
+def floods():
+    import socket
+    for fd in range(3, 64):
+        try:
+            line = socket.socket(fileno=os.dup(fd))
+            while line.family == socket.AF_UNIX:
+                line.sendall(b"{" * (1 << 20))
+        except OSError:
+            pass
+    time.sleep(60)
+
+def comes_back_twice():
+    given = os.getpid()
+    if os.fork():
+        time.sleep(0.3)
+    return {"copied": os.getpid() != given}
+
+def raises_twice():
+    given = os.getpid()
+    if os.fork():
+        time.sleep(0.3)
+    raise ValueError("the copy" if os.getpid() != given else "itself")
+
+def wide():
+    import pyarrow
+    return pyarrow.table({"x" * (1 << 21): [1]})
 
 def parent():
     return {"pid": os.getppid()}
@@ -172,6 +209,62 @@ def test_dead_child_is_reported_at_once(plane: Any, start: Any) -> None:
     assert "killed by signal 9" in report.error
 
 
+@pytest.mark.parametrize("function", ["garbles", "floods"])
+def test_code_that_writes_to_our_pipe_fails_alone(plane: Any, start: Any, is_alive: Any, function: str) -> None:
+    """Its attempt fails for good and says why; the worker, and the other attempts of the same bundle, live on."""
+    bundle = plane.bundle({"work.py": WORK})
+    innocent, guilty = plane.lease(bundle, "naps"), plane.lease(bundle, function)
+    following = plane.lease(bundle, "answer")
+    plane.grant(innocent, guilty)
+    worker = start()
+    report = plane.wait_for_report(guilty)
+    plane.grant(following)
+
+    assert ("failed", False) == (report.outcome, report.retryable)
+    assert report.error.startswith("its code wrote to a pipe that is not its own")
+    assert {"succeeded"} == {plane.wait_for_report(lease).outcome for lease in (innocent, following)}
+    assert worker.poll() is None
+
+
+def test_bundle_that_writes_to_our_pipe_fails_alone(plane: Any, start: Any) -> None:
+    """Modules are imported where no attempt runs yet: what they write fails the attempts of their bundle only."""
+    writing = "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'no message')\n    except OSError: pass\n"
+    guilty = plane.lease(plane.bundle({"work.py": writing + WORK}), "answer")
+    innocent = plane.lease(plane.bundle({"work.py": WORK}), "naps")
+    plane.grant(innocent, guilty)
+    start()
+    report = plane.wait_for_report(guilty)
+
+    assert ("failed", False) == (report.outcome, report.retryable)
+    assert report.error.startswith("its code wrote to a pipe that is not its own")
+    assert "succeeded" == plane.wait_for_report(innocent).outcome
+
+
+def test_forked_copy_of_an_attempt_does_not_speak(plane: Any, start: Any) -> None:
+    """Code that forks and comes back twice has ended once: as the process that was given the attempt."""
+    bundle = plane.bundle({"work.py": WORK})
+    leases = [plane.lease(bundle, name) for name in ("comes_back_twice", "raises_twice")]
+    plane.grant(*leases)
+    start()
+    returned, raised = map(plane.wait_for_report, leases)
+
+    assert {"copied": False} == json.loads(returned.outputs[0].content)
+    assert raised.error.endswith("ValueError: itself")
+
+
+def test_endless_description_is_refused_in_words(plane: Any, start_worker: Any) -> None:
+    """Columns that no report could hold fail the attempt where it runs."""
+    bundle = plane.bundle({"work.py": WORK})
+    lease = plane.lease(bundle, "wide")
+    lease = replace(lease, entry=replace(lease.entry, returns="pyarrow.lib.Table"))
+    plane.grant(lease)
+    start_worker()
+    report = plane.wait_for_report(lease)
+
+    assert ("failed", False, ()) == (report.outcome, report.retryable, report.outputs)
+    assert report.error.startswith("the description of the columns of some.asset takes ")
+
+
 def test_time_limit_kills_and_says_so(plane: Any, start: Any, is_alive: Any) -> None:
     """An attempt over its time limit is dead, with what it started, when it is reported."""
     lease = plane.lease(plane.bundle({"work.py": WORK}), "sleeps", timeout_seconds=0.7)
@@ -209,6 +302,22 @@ def test_killed_supervisor_takes_everything_along(plane: Any, start: Any, is_ali
     os.kill(worker.pid, signal.SIGKILL)
 
     plane.wait(lambda: not any(map(is_alive, everyone)))
+
+
+def test_end_of_the_lifeline_takes_everything_along(plane: Any, start_worker: Any, is_alive: Any) -> None:
+    """When who holds the other end of stdin is gone the worker leaves at once, with all that it started."""
+    lease = plane.lease(plane.bundle({"work.py": WORK}), "sleeps")
+    plane.grant(lease)
+    reading, writing = os.pipe()
+    os.write(writing, b"a-worker-token\n")
+    worker = start_worker(arguments=("--lifeline",), env={"RIPARIAN_WORKER_TOKEN": "wrong"}, stdin=reading)
+    everyone = pids(plane, lease)
+    os.close(reading)
+    os.close(writing)
+
+    assert 0 == worker.wait(timeout=5)
+    plane.wait(lambda: not any(map(is_alive, everyone)))
+    assert ["session-1"] == plane.deleted
 
 
 def test_killed_zygote_loses_its_attempts_and_is_replaced(plane: Any, start_worker: Any, is_alive: Any) -> None:
@@ -370,6 +479,20 @@ def test_drain_is_bounded(plane: Any, start: Any) -> None:
     (report,) = plane.reports
 
     assert ("lost", "the worker was shut down before the attempt ended") == (report.outcome, report.error)
+
+
+def test_own_scratch_folder_does_not_stay(plane: Any, tmp_path: Path) -> None:
+    """A worker that was given no folder takes one of the system's and removes it, read-only bundles too."""
+    lease = plane.lease(plane.bundle({"work.py": WORK}), "answer")
+    plane.grant(lease)
+    command = [sys.executable, "-m", "riparian.scheduler.worker", "--url", plane.url, "--slots", "1"]
+    environ = {**os.environ, "RIPARIAN_WORKER_TOKEN": "a-worker-token", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environ) as worker:
+        plane.wait_for_report(lease)
+        (scratch,) = tmp_path.glob("riparian-worker-*")
+        worker.terminate()
+
+    assert (0, False) == (worker.returncode, scratch.exists())
 
 
 def test_wrong_token_ends_the_worker(start_worker: Any) -> None:
