@@ -176,8 +176,8 @@ def _refuse_remote(host: str, allow_remote: bool) -> None:
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
     """Gives a socket that is bound before anything is opened: an address in use must cost nothing."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named: only then does asyncio switch Nagle's algorithm off for what is accepted here, and an answer
-    # of two packets would else wait 40 ms for the acknowledgement of the first.
+    # With the protocol named: only then does asyncio switch Nagle's algorithm off for what is accepted here, and an
+    # answer of two packets would else wait 40 ms for the acknowledgement of the first.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
