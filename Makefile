@@ -21,7 +21,7 @@ demo: $(DEMO_DATA)  ## run the example: real flights, an update, who may read wh
 	@$(BIN)/python examples/flights/demo.py
 
 test: $(DEMO_DATA)  ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2
 
 check: $(INSTALLED)  ## formatting, lint, types, who may import whom
 	$(BIN)/ruff format --check .

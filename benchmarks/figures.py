@@ -16,7 +16,12 @@ from pathlib import Path
 
 from benchmarks import projects, usage
 from benchmarks.plant import command, running, wait_for_stamps
+from riparian.assets.policy import Principal
+from riparian.scheduler import register
+from riparian.scheduler.control import ControlPlane
+from riparian.scheduler.plane import ControlSettings
 from riparian.scheduler.tick import tick
+from riparian.scheduler.worker.describe import describe
 from riparian.storage.metadata.database import Database
 from riparian.storage.metadata.definitions import GraphCache
 
@@ -30,6 +35,8 @@ FAN_WIDTH = 500
 FAN_ROUNDS = 3
 IDLE_SECONDS = 20.0
 IDLE_TICKS = 500
+LOADS = 5
+OWNER = Principal(name="me", groups=frozenset({"owners"}))
 SETTLE_SECONDS = 3.0
 
 
@@ -94,7 +101,38 @@ def definitions(folder: Path, size: int) -> Numbers:
         time.sleep(SETTLE_SECONDS)
         numbers["idle_cpu_percent"] = usage.cpu_percent([plant.control_plane], IDLE_SECONDS)
     numbers["idle_tick_ms"] = _idle_tick_ms(folder)
+    numbers |= _load_and_plan(folder)
     return numbers
+
+
+def _load_and_plan(folder: Path) -> Numbers:
+    """From the files to planned runs, without the command line: a fresh process imports and describes the project, and
+    a running control plane without assets takes the manifest and plans all of it. The median of LOADS."""
+    loads, plans = [], []
+    for number in range(LOADS):
+        state = folder / f"state{number}"
+        state.mkdir()
+        settings = ControlSettings(
+            root=folder,
+            state=state,
+            database_url=f"sqlite:///{state}/metadata.db",
+            storage_url=str(state / "objects"),
+            sensors=False,
+        )
+        plane = ControlPlane(settings)
+        plane.start()
+        try:
+            started = time.perf_counter()
+            described = describe(folder, "bench")
+            loaded = time.perf_counter()
+            assert described.manifest is not None, described.problems
+            register.apply(plane, described.manifest, described.bundle, OWNER)
+            plans.append(time.perf_counter() - loaded)
+            loads.append(loaded - started)
+        finally:
+            plane.stop()
+    both = statistics.median(a + b for a, b in zip(loads, plans, strict=True))
+    return {"load_s": statistics.median(loads), "plan_s": statistics.median(plans), "load_and_plan_s": both}
 
 
 def idle(folder: Path) -> Numbers:

@@ -55,7 +55,13 @@ ROWS = (
     ),
     Row(
         "definitions_1000",
-        "1,000 assets: check; apply; apply again; control plane after it",
+        "1,000 assets loaded and planned (loaded; planned)",
+        "{load_and_plan_s:.2f} s ({load_s:.2f}; {plan_s:.2f})",
+        "0.5 s",
+    ),
+    Row(
+        "definitions_1000",
+        "1,000 assets from the command line: check; apply; apply again; control plane after it",
         "{check_s:.1f} s; {apply_s:.1f} s; {again_s:.1f} s; {memory_mb:.0f} MB",
         "–",
     ),
@@ -70,13 +76,19 @@ ROWS = (
     ),
     Row(
         "definitions_10000",
-        "10,000 assets: check; apply; apply again; control plane after it",
-        "{check_s:.1f} s; {apply_s:.1f} s; {again_s:.1f} s; {memory_mb:.0f} MB",
-        "2 s, 300 MB for load and plan",
+        "10,000 assets loaded and planned (loaded; planned)",
+        "{load_and_plan_s:.2f} s ({load_s:.2f}; {plan_s:.2f})",
+        "2 s, 300 MB",
         "124 s parse",
         "9.8 s + 113 s, 6.1 GB",
         "–",
         "Luigi 5.3 s, 89 MB",
+    ),
+    Row(
+        "definitions_10000",
+        "10,000 assets from the command line: check; apply; apply again; control plane after it",
+        "{check_s:.1f} s; {apply_s:.1f} s; {again_s:.1f} s; {memory_mb:.0f} MB",
+        "–",
     ),
     Row(
         "definitions_10000",
