@@ -28,6 +28,7 @@ MAX_REQUEST = 2**62
 MAX_BODY = 64 * 1024 * 1024
 
 T = TypeVar("T")
+M = TypeVar("M", Heartbeat, Exchange)
 
 
 @router.post("/sessions")
@@ -51,18 +52,18 @@ async def close_session(request: Request, session: str) -> Response:
 @router.post("/heartbeat")
 async def heartbeat(request: Request) -> Response:
     plane = _plane(request)
-    message = await _message(request, Heartbeat)
-    await run_in_threadpool(sessions.authenticate, plane, _bearer(request), message.session)
+    session, _ = await _identified(request, plane)
+    message = _own(session, await _message(request, Heartbeat))
     return _reply(await run_in_threadpool(sessions.heartbeat, plane, message))
 
 
 @router.post("/exchange")
 async def exchange(request: Request) -> Response:
     plane = _plane(request)
-    message = await _message(request, Exchange)
+    session, pool = await _identified(request, plane)
+    message = _own(session, await _message(request, Exchange))
     if not 0 <= message.request < MAX_REQUEST:
         raise Invalid(f"request {message.request} is no number of a message; count from 1")
-    pool = await _pool_of(plane, _bearer(request), message.session)
     plane.bells.supersede(message.session)
     if message.reports or message.wait_ms <= 0:
         stored = any(written.objects for report in message.reports for written in report.outputs)
@@ -118,10 +119,18 @@ async def bundle(request: Request, digest: str) -> Response:
     return Response(await run_in_threadpool(plane.objects.get, name), media_type="application/zip")
 
 
-async def _pool_of(plane: ControlPlane, secret: str, session: str) -> str:
-    if session in plane.opened:
-        return sessions.pool_of(plane, secret, session)
-    return await run_in_threadpool(sessions.pool_of, plane, secret, session)
+async def _identified(request: Request, plane: ControlPlane) -> tuple[str, str]:
+    """Returns who speaks, session and pool, before a byte of the body is read."""
+    secret = _bearer(request)
+    if sessions.is_known(plane, secret):
+        return sessions.identify(plane, secret)
+    return await run_in_threadpool(sessions.identify, plane, secret)
+
+
+def _own(session: str, message: M) -> M:
+    if message.session != session:
+        raise Unauthenticated("this session is another one's; open your own")
+    return message
 
 
 def _unstored(message: Exchange) -> list[Accepted]:

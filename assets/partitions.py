@@ -71,6 +71,17 @@ Partitions = Daily
 """Every partition definition there is. ``None`` stands for an asset in one piece."""
 
 
+def fits(partitions: Partitions | None, key: str) -> bool:
+    """Whether ``key`` is a partition of an asset that is cut so (None: in one piece)."""
+    if partitions is None:
+        return key == WHOLE
+    try:
+        partitions.parse(key)
+    except DeclarationError:
+        return False
+    return True
+
+
 def partitions_from_json(body: dict[str, Any] | None) -> Partitions | None:
     if body is None:
         return None

@@ -10,7 +10,7 @@ from riparian.scheduler import ingest, sessions
 from riparian.scheduler.alarm import Alarm
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import ControlSettings, Plane
-from riparian.scheduler.wake import plan_and_wake
+from riparian.scheduler.tick import tick_safely
 from riparian.storage.metadata import files, timers
 from riparian.storage.metadata import sessions as session_rows
 from riparian.storage.metadata.database import Tx
@@ -107,13 +107,18 @@ class ControlPlane(Plane):
         if due_at is not None and not self._ticking:
             self._ticking = True
             self._alarm.start()
-        self._alarm.set(due_at)
+        self._alarm.set(None if due_at is None else self.db.by_the_clock(due_at))
 
     def _plan(self, tx: Tx) -> int | None:
         """Plans what is dirty and rings for what is due; returns when the next timer is."""
         if timers.take_due(tx):
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
-        plan_and_wake(tx, self)
+        done = tick_safely(tx, self.graphs.at(tx))
+        if done.planned:
+            tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
+        if done.more:
+            tx.after_commit.append(self.bells.ring_daemon)
+        # After a fault it is not rung again: the timer that was set for another try is.
         return timers.earliest(tx)
 
     def _expiry_loop(self) -> None:

@@ -43,5 +43,7 @@ def _note(tx: Tx, file: FileSeen) -> bool:
         return files.put(tx, row)
     if not may_follow(FILE, known.state, file.state):
         return False
+    if known.state in ("committed", "superseded") and not files.was_replaced(tx, known):
+        return False
     files.move(tx, file.source, file.path, file.fingerprint, file.state, file.reason)
     return True

@@ -42,7 +42,7 @@ class Plane:
         self.key = _instance_key(settings.state / "key")
         self.access = Access(self.db, self.objects, self.graphs, key=self.key)
         self.bells = Bells()
-        self.opened: dict[str, tuple[str, str]] = {}  # session → (hash of its secret, pool)
+        self.opened: dict[str, tuple[str, str]] = {}  # hash of a session's secret → (session, pool)
 
 
 def _instance_key(path: Path) -> bytes:

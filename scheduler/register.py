@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.check import check
 from riparian.assets.errors import DeclarationError, Invalid, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
-from riparian.assets.partitions import WHOLE, Interval
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, fits
 from riparian.assets.policy import Principal
 from riparian.assets.triggers import Manual
 from riparian.scheduler.core.effective import OWNERS, owns
@@ -60,10 +60,22 @@ def apply(plane: Plane, manifest: Manifest, bundle: bytes, by: Principal, rebuil
     plane.db.read(lambda tx: _refuse_foreign(tx, manifest, by))
     if problems := check(manifest.assets, manifest.workflows):
         raise InvalidProject(problems)
+    _require_own(manifest)
     if (found := bundle_digest(read_zip(bundle))) != manifest.bundle:
         raise Invalid(f"the bundle has digest {found}, the manifest names {manifest.bundle}; apply the project again")
     _store(plane, manifest.bundle, bundle)
     return plane.db.write(lambda tx: _write(plane, tx, manifest, len(bundle), by, rebuild))
+
+
+def _require_own(manifest: Manifest) -> None:
+    """A workflow makes assets of its own project, and bears the key of one: so that nobody's is taken over."""
+    made_by = {a.key: a.producer for a in manifest.assets}
+    for w in manifest.workflows:
+        if w.key not in w.produces or any(made_by.get(key) != w.key for key in w.produces):
+            raise Invalid(
+                f"the workflow {w.key} does not make just the assets that this manifest declares as made by it; "
+                "write the manifest by `riparian apply`"
+            )
 
 
 def _store(plane: Plane, digest: str, bundle: bytes) -> None:
@@ -85,6 +97,7 @@ def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, r
     graph = Graph([*others.values(), manifest])
     pending = policies.declare(tx, manifest.project, manifest.assets, f"user:{by.name}")
     added, changed, removed = _adopt(tx, graph, manifest, before)
+    _forget_failures(tx, graph, added)
     staleness.release_all(tx)
     # Files that were complete while their source was not declared wait no longer.
     staleness.mark(tx, [(s, Interval(p, p), "") for s, p in files.ready_targets(tx)])
@@ -145,8 +158,12 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
     new = {w.key for w in added}
     changed = [w for w in manifest.workflows if w.key in old and w != old[w.key] and w.key not in new]
     removed = sorted(k for k, row in known.items() if row.removed_at is None and k not in declared)
-    adopted_seq = counters.value(tx, "change_seq")
-    rows, marks = [], [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
+    # A number of its own: what it is caused by is told from the causes of an earlier workflow of the same name.
+    adopted_seq = counters.advance(tx, "change_seq") if added else 0
+    # An edit may make a reason untrue, and what a changed trigger waits for may have come already.
+    rows: list[dict[str, Any]] = []
+    marks = [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
+    marks += [(w.key, EVERYTHING, "") for w in changed if w.partitions and w.trigger != old[w.key].trigger]
     for w in added:
         first = _first_partition(tx, graph, w)
         row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
@@ -155,9 +172,16 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
             marks.append((w.key, Interval(first, first), ""))
     workflows.adopt(tx, rows)
     workflows.remove(tx, removed)
-    # An edit may make a reason untrue; partitions of a changed workflow are judged anew when they are asked about.
     staleness.mark(tx, marks)
     return [w.key for w in added], [w.key for w in changed], removed
+
+
+def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:
+    """What is declared no more, or anew, or has other partitions now, is waited for by nobody."""
+    for key, partition in planning.failed(tx):
+        spec = graph.workflows.get(key)
+        if spec is None or key in added or not fits(spec.partitions, partition):
+            staleness.repair(tx, key, partition)
 
 
 def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 
 from riparian.assets.errors import Invalid, Unauthenticated
@@ -51,25 +50,31 @@ def open(plane: Plane, message: OpenSession) -> Session:
     return plane.db.write(write)
 
 
-def authenticate(plane: Plane, secret: str, session: str | None = None) -> str:
-    """Returns the pool of the live session that ``secret`` opens; raises Unauthenticated, also when it is another one
-    than ``session``."""
+def authenticate(plane: Plane, secret: str, session: str | None = None) -> None:
+    """Raises Unauthenticated unless ``secret`` opens a live session (this one, when ``session`` is given)."""
     row = plane.db.read(lambda tx: sessions.by_secret(tx, _hash(secret)))
     if row is None or (session is not None and row.id != session):
         raise Unauthenticated("this session is unknown or over; open a new one")
-    return str(row.pool)
 
 
-def pool_of(plane: Plane, secret: str, session: str) -> str:
-    """Returns the pool of the session that ``secret`` opens, without a look at the metadata once it is known.
+def identify(plane: Plane, secret: str) -> tuple[str, str]:
+    """Returns the session that ``secret`` opens, and its pool, without a look at the metadata once it is known.
 
-    Whether the session is still alive, the transaction that follows asks anyway.
+    Whether the session is still alive, the transaction that follows asks anyway. Raises Unauthenticated.
     """
     hashed = _hash(secret)
-    known = plane.opened.get(session)
-    if known is None or not hmac.compare_digest(known[0], hashed):
-        known = plane.opened[session] = (hashed, authenticate(plane, secret, session))
-    return known[1]
+    known = plane.opened.get(hashed)
+    if known is None:
+        row = plane.db.read(lambda tx: sessions.by_secret(tx, hashed))
+        if row is None:
+            raise Unauthenticated("this session is unknown or over; open a new one")
+        known = plane.opened[hashed] = (str(row.id), str(row.pool))
+    return known
+
+
+def is_known(plane: Plane, secret: str) -> bool:
+    """Whether ``identify`` answers at once."""
+    return _hash(secret) in plane.opened
 
 
 def heartbeat(plane: Plane, message: Heartbeat) -> HeartbeatAnswer:
@@ -118,7 +123,7 @@ def _end(plane: Plane, tx: Tx, session: str, why: str) -> None:
     for step in runs.held_by(tx, session):
         commit.lose(tx, step, why)
     sessions.close(tx, session)
-    plane.opened.pop(session, None)
+    plane.opened.pop(row.secret_hash, None)
     tx.after_commit.append(lambda: plane.bells.ring(row.pool))
     tx.after_commit.append(plane.bells.ring_daemon)
 

@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from riparian.assets.partitions import Interval
 from riparian.scheduler.core import planner
-from riparian.scheduler.core.facts import Action, Blocker, Cause
+from riparian.scheduler.core.facts import Action, Blocker, Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
-from riparian.storage.metadata import planning, staleness, timers
+from riparian.storage.metadata import planning, runs, staleness, timers
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import Target
 
@@ -51,7 +51,11 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
     for target in found.asks:
         levels[graph.depth.get(target[0], 0)].append(target)
     decided: set[Target] = set()
+    # What lies below a mark that is not finished waits for the next transaction, or it would run before its inputs.
+    lowest = min((graph.depth.get(key, 0) for key, _, _ in found.left), default=None)
     for depth in sorted(levels):
+        if lowest is not None and depth > lowest:
+            break
         for start in range(0, len(levels[depth]), planning.BATCH):
             if len(done.planned) >= SLICE:
                 done.more = True
@@ -108,15 +112,15 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
 
 def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> list[str]:
     """Decides on targets of one depth, which can not depend on each other, and writes the outcome."""
+    asks = _unanswered(tx, targets, asks)
     facts = planning.load_many(tx, graph, targets, {t: a[0] for t, a in asks.items() if a})
     decisions = {target: planner.decide(found) for target, found in facts.items()}
     # Most that is touched has no need to run; only for the rest does anybody ask what is still going on above.
-    eager = [t for t, d in decisions.items() if d.action is Action.RUN and not asks[t]]
+    eager = [t for t, d in decisions.items() if d.action is Action.RUN and not _is_urgent(asks[t])]
     for target, blocker in (planning.blockers(tx, graph, eager) if eager else {}).items():
         decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     plan = Plan(tx, graph)
     reasons, holds, unheld, advances = [], [], [], []
-    runs: dict[str, list[tuple[str, Interval, str]]] = {}
     for target, decision in decisions.items():
         reasons.append((target, decision.code, decision.words))
         # One run at a time: what else was asked waits for the end of the run that is planned or going on now.
@@ -124,8 +128,7 @@ def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Targe
         holds += [_hold(target, Blocker(*target, failed=False), ask) for ask in later]
         match decision.action:
             case Action.RUN:
-                again = [(target[0], Interval(target[1], target[1]), ask.to_json()) for ask in later]
-                runs[plan.add(facts[target], decision)] = again
+                plan.add(facts[target], decision)
             case Action.HOLD:
                 assert decision.blocker is not None  # noqa: S101 - the planner's promise for HOLD
                 holds.append(_hold(target, decision.blocker, facts[target].ask))
@@ -138,13 +141,23 @@ def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Targe
         if decision.action is not Action.HOLD:
             unheld.append(target)
     planned = plan.write()
-    # A cause that had its run already gets none; then nothing will end that the other requests could wait for.
-    staleness.mark(tx, [mark for run, marks in runs.items() if run not in planned for mark in marks])
     staleness.forget_holds(tx, unheld)
     staleness.put_hold(tx, holds)
     staleness.advance(tx, advances)
     staleness.note_reasons(tx, reasons)
     return planned
+
+
+def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> dict[Target, list[Cause]]:
+    """Returns what was asked of each target and has not had its run: to ask for the same twice is to ask once."""
+    keys = {(t, n): trigger_key(*t, ask) for t in targets for n, ask in enumerate(asks[t])}
+    known = runs.known_causes(tx, list(keys.values())) if keys else set()
+    return {t: [ask for n, ask in enumerate(asks[t]) if keys[t, n] not in known] for t in targets}
+
+
+def _is_urgent(asks: Sequence[Cause]) -> bool:
+    """Whether a person asked: then nothing above is waited for. A rebuild goes in the order of the data."""
+    return bool(asks) and asks[0].kind != "fingerprint"
 
 
 def _hold(target: Target, blocker: Blocker, ask: Cause | None) -> dict[str, str]:

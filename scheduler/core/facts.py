@@ -29,8 +29,8 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a run exists. ``kind`` is update (``body``: seqs by asset), request (id, by, params), fingerprint, adopted
-    or file."""
+    """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted), request (id, by, params), fingerprint
+    (of the code, definition), adopted or file (path, fingerprint, seq)."""
 
     kind: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -95,7 +95,8 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history;
+    """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history,
+    ``adopted`` when the workflow was declared, which tells its causes from those of an earlier one of its name;
     ``consumed_fingerprint`` is None when no run ever succeeded; ``attempted`` is the seq at which a failed run's
     inputs were pinned, None when the last run succeeded."""
 
@@ -103,6 +104,7 @@ class Facts:
     partition: str
     inputs: tuple[InputFacts, ...]
     baseline: int
+    adopted: int = 0
     consumed_fingerprint: str | None = None
     consumed_inputs: frozenset[str] = frozenset()
     consumed_params: str = "{}"

@@ -29,10 +29,10 @@ FILE: Mapping[str, frozenset[str]] = {
     "settling": frozenset({"ready", "superseded", "vanished"}),
     "ready": frozenset({"ingesting", "superseded", "vanished"}),
     "ingesting": frozenset({"committed", "quarantined", "superseded"}),
-    "committed": frozenset(),
+    # Both only when a newer content of the path was seen since: then it is a delivery that replaces that one.
+    "committed": frozenset({"settling", "ready"}),
     "quarantined": frozenset({"superseded", "vanished"}),
     "unmatched": frozenset({"vanished"}),
-    # What was passed over comes back when the newer content is taken away again.
     "superseded": frozenset({"settling", "ready"}),
     "vanished": frozenset({"settling", "ready", "unmatched"}),
 }

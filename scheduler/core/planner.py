@@ -26,7 +26,7 @@ def decide(facts: Facts) -> Decision:
         return _after_own(facts)
     if not need:
         return Decision(action=Action.ADVANCE, code="unchanged", words=f"{updated(news)} updated with equal content")
-    cause = Cause(kind="update", body={"seqs": dict(sorted(news.items()))})
+    cause = Cause(kind="update", body={"adopted": facts.adopted, "seqs": dict(sorted(news.items()))})
     key = trigger_key(facts.workflow.key, facts.partition, cause)
     if facts.unfinished and facts.unfinished.trigger_key == key:
         return _unfinished(granted=False)
@@ -46,7 +46,8 @@ def _asked(facts: Facts, ask: Cause) -> Decision:
     # What a person asked for runs as it was asked for, and so do two requests one after the other.
     if going and (going.granted or going.asked):
         return _after_own(facts)
-    return _run(facts, ask)
+    # A person's request waits for nothing above; a rebuild goes in the order of the data.
+    return _held(facts.blocker) if facts.blocker and ask.kind == "fingerprint" else _run(facts, ask)
 
 
 def _after_own(facts: Facts) -> Decision:
@@ -84,7 +85,7 @@ def _untriggered(facts: Facts, need: bool) -> Decision:
         return _none("manual", "runs only when somebody asks")
     if not facts.inputs and facts.consumed_fingerprint is None and facts.attempted is None:
         if facts.baseline == 0:
-            return _run(facts, Cause(kind="adopted"))
+            return _run(facts, Cause(kind="adopted", body={"adopted": facts.adopted}))
         return _none("not_asked", "has no inputs that could start it, and nobody asked for it")
     if facts.consumed_fingerprint is None and facts.attempted is not None:
         return _none("failed", "its last run failed; an update, a repair or a request runs it again")

@@ -19,17 +19,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
 from riparian.assets.errors import Conflict
 from riparian.storage.metadata import migrate
+from riparian.storage.metadata.schema import run
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+_NEWEST = select(func.max(run.c.created_at))
 
 MAX_GROUP = 256
 """Requests that may share one transaction."""
@@ -61,6 +64,7 @@ class Database:
         self.url = make_url(url)
         self.clock = clock or (lambda: time.time_ns() // 1000)
         self._latest = 0
+        self._ahead = 0  # how far the catalogue's time is ahead of the clock, since the clock was set back
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._lock = _lock(self.url)
         self._writer = _engine(self.url, read_only=False)
@@ -71,6 +75,8 @@ class Database:
             _unlock(self._lock)
             raise
         self._reader = _engine(self.url, read_only=True)
+        with self._reader.begin() as conn:
+            self._latest = conn.execute(_NEWEST).scalar() or 0
         self._thread = threading.Thread(target=self._write_loop, name="metadata-writer", daemon=True)
         self._closed = False
         self._thread.start()
@@ -91,7 +97,7 @@ class Database:
     def read(self, fn: Callable[[Tx], T]) -> T:
         """Runs ``fn`` on one consistent snapshot that it can not change."""
         with self._reader.begin() as conn:
-            return fn(Tx(conn, max(self._latest, self.clock())))
+            return fn(Tx(conn, max(self._latest, self.clock() + self._ahead)))
 
     def close(self) -> None:
         """Writes what is queued, then closes. Called twice it does nothing."""
@@ -102,6 +108,20 @@ class Database:
             self._writer.dispose()
             self._reader.dispose()
             _unlock(self._lock)
+
+    def by_the_clock(self, instant: int) -> int:
+        """Returns what the clock will show at an instant of the catalogue's time, in microseconds."""
+        return instant - self._ahead
+
+    def _next_instant(self) -> int:
+        """Time as the catalogue tells it never falls and never stands still: when the clock is set back it runs on from
+        where it was, or what is due would wait for the clock to catch up."""
+        now = self.clock() + self._ahead
+        if now < self._latest:
+            self._ahead += self._latest - now
+            now = self._latest
+        self._latest = now
+        return now
 
     def _write_loop(self) -> None:
         with self._writer.connect() as conn:
@@ -130,9 +150,7 @@ class Database:
                     # Marks it as running, so that a caller who went away can not cancel it halfway.
                     if not request.future.set_running_or_notify_cancel():
                         continue
-                    # A clock that is set back must not make what is due wait for an hour.
-                    self._latest = max(self._latest, self.clock())
-                    tx = Tx(conn, self._latest)
+                    tx = Tx(conn, self._next_instant())
                     savepoint = conn.begin_nested()
                     try:
                         result = request.fn(tx)
@@ -147,7 +165,9 @@ class Database:
                 _require_transaction(conn)
         except BaseException as exc:  # noqa: BLE001 - the commit failed: nothing was acknowledged, and all are told
             for request in group:
-                if request.future.running() or request.future.set_running_or_notify_cancel():
+                if not request.future.cancelled() and (
+                    request.future.running() or request.future.set_running_or_notify_cancel()
+                ):
                     request.future.set_exception(exc)
             return
         for _, _, tx in done:
@@ -174,7 +194,7 @@ def _lock(url: URL) -> int | None:
     """Takes the file beside an SQLite database that says who writes to it; Conflict when another process has it."""
     if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:"):
         return None
-    held = os.open(f"{url.database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    held = os.open(f"{os.path.realpath(url.database or '')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:

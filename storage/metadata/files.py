@@ -46,6 +46,16 @@ _NEWER = (
     )
     .limit(1)
 )
+_LATER = (
+    select(file.c.seq)
+    .where(
+        file.c.source == bindparam("s"),
+        file.c.path == bindparam("p"),
+        file.c.seq > bindparam("n"),
+        file.c.state != "unmatched",
+    )
+    .limit(1)
+)
 _READY = select(file.c.source, file.c.partition).where(file.c.state == "ready").distinct()
 _NEXT = (
     select(file)
@@ -116,6 +126,11 @@ def is_outdated(tx: Tx, run: str) -> bool:
     row = of_run(tx, run)
     newer = {"s": row.source, "p": row.path, "n": row.seq} if row else None
     return newer is not None and tx.conn.execute(_NEWER, newer).first() is not None
+
+
+def was_replaced(tx: Tx, row: Row[Any]) -> bool:
+    """Whether another content of the file was seen after this one."""
+    return tx.conn.execute(_LATER, {"s": row.source, "p": row.path, "n": row.seq}).first() is not None
 
 
 def ready_targets(tx: Tx) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Select, bindparam, func, literal_column, select
 
-from riparian.assets.partitions import Interval
+from riparian.assets.partitions import Interval, fits
 from riparian.scheduler.core.blockers import Reach, above, holds
 from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Unfinished
 from riparian.scheduler.core.graph import Edge, Graph, identity_inputs, is_set
@@ -62,6 +62,7 @@ _MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerpr
 _TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprint).join(
     run, run.c.id == attempted.c.run
 )
+_ALL_FAILED = select(attempted.c.workflow, attempted.c.partition)
 _CONSUMED_PARTITIONS = select(consumed.c.partition).where(
     consumed.c.workflow == bindparam("workflow"), consumed.c.partition.between(bindparam("lo"), bindparam("hi"))
 )
@@ -101,6 +102,7 @@ def load_many(
                 InputFacts(edge=e, now=levels.of(e, partition), then=then.get(e.name)) for e in graph.inputs(key)
             ),
             baseline=row.as_of if row else _baseline(known.get(key), partition),
+            adopted=int(known[key].adopted_seq) if key in known else 0,
             consumed_fingerprint=row.fingerprint if row else None,
             consumed_inputs=frozenset(then),
             consumed_params=row.params if row else "{}",
@@ -152,8 +154,9 @@ class _Waits:
 def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
     """Returns, in order, at most ``limit`` partitions in ``interval`` that ``key`` could run for: those it ran for, and
     those of its inputs that share its partitions. An interval of one partition is that partition."""
+    spec = graph.workflows.get(key)
     if interval.lo == interval.hi:
-        return [interval.lo]
+        return [interval.lo] if spec is None or fits(spec.partitions, interval.lo) else []
     bounds = {"lo": interval.lo, "hi": interval.hi}
     statements: list[tuple[Select[Any], dict[str, str]]] = [(_CONSUMED_PARTITIONS, {"workflow": key, **bounds})]
     statements += [(_HEAD_PARTITIONS, {"asset": e.asset, **bounds}) for e in identity_inputs(graph, key)]
@@ -161,7 +164,13 @@ def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -
     for statement, params in statements:
         ordered = statement.order_by(statement.selected_columns[0]).limit(limit)
         found.update(tx.conn.execute(ordered, params).scalars())
-    return sorted(found)[:limit]
+    # What was made before the partitions were declared otherwise is there, but not to be made again.
+    return sorted(p for p in found if spec is None or fits(spec.partitions, p))[:limit]
+
+
+def failed(tx: Tx) -> list[Target]:
+    """Returns every workflow partition whose last run failed."""
+    return [(r.workflow, r.partition) for r in tx.conn.execute(_ALL_FAILED)]
 
 
 def latest_partition(tx: Tx, graph: Graph, key: str) -> str | None:

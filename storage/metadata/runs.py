@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
 from riparian.scheduler.core.lifecycle import RUN, STEP, UNFINISHED, before
 from riparian.storage.metadata.database import Tx
@@ -20,7 +20,10 @@ _SUPERSEDE = (
     .values(state="superseded", superseded_by=bindparam("new"), ended_at=bindparam("now"))
 )
 _CANCEL_STEPS = (
-    update(step).where(step.c.run == bindparam("old"), step.c.state.in_(("blocked", "ready"))).values(state="cancelled")
+    update(step)
+    # Not an IN: its list can not be expanded in a statement that is executed for many.
+    .where(step.c.run == bindparam("old"), or_(step.c.state == "blocked", step.c.state == "ready"))
+    .values(state="cancelled")
 )
 _READY = (
     select(step.c.id)

@@ -10,6 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,16 +77,30 @@ class Plant:
         self,
         edges: dict[str, list[str]],
         *,
-        daily: tuple[str, ...] = (),
         code: str = "one",
+        rebuild: register.Rebuild = "none",
+        by: Principal = ME,
+        **declared: Any,
+    ) -> register.Applied:
+        """Applies a manifest (see there)."""
+        _, body = self.bundle(code)
+        return register.apply(self.plane, self.manifest(edges, code, **declared), body, by, rebuild)
+
+    def bundle(self, code: str) -> tuple[str, bytes]:
+        return bundle_of(code)
+
+    def manifest(
+        self,
+        edges: dict[str, list[str]],
+        code: str,
+        *,
+        daily: tuple[str, ...] = (),
         triggers: dict[str, Trigger] | None = None,
         policies: dict[str, Policy] | None = None,
         retry: Retry = Retry(),  # noqa: B008 - a frozen value
         inputs: dict[str, tuple[InputSpec, ...]] | None = None,
-        rebuild: register.Rebuild = "none",
-        by: Principal = ME,
-    ) -> register.Applied:
-        """Applies assets by what each consumes; what is only consumed is a source. ``code`` is in every fingerprint."""
+    ) -> Manifest:
+        """Declares assets by what each consumes; what is only consumed is a source. Fingerprints hold ``code``."""
         keys = list(dict.fromkeys([*(i for ins in edges.values() for i in ins), *edges]))
         parts: dict[str, Partitions | None] = {k: DAILY if k in daily else None for k in keys}
         specs, workflows = [], []
@@ -122,9 +137,7 @@ class Plant:
                         fingerprint=f"{code}:{key}",
                     )
                 )
-        digest, body = bundle_of(code)
-        manifest = Manifest(project="p", bundle=digest, assets=tuple(specs), workflows=tuple(workflows))
-        return register.apply(self.plane, manifest, body, by, rebuild)
+        return Manifest(project="p", bundle=bundle_of(code)[0], assets=tuple(specs), workflows=tuple(workflows))
 
     def drop(self, source: str, content: str, partition: str = "") -> None:
         """A complete file of a new name is seen; its content stands for its fingerprint."""

@@ -108,3 +108,22 @@ def test_a_failed_commit_leaves_no_rights_behind(plant):
     )
 
     assert "b" not in {a["key"] for a in view.assets().items}
+
+
+@pytest.mark.parametrize(
+    "take", [{"produces": ("b",)}, {"key": "b"}, {"key": "a"}], ids=["its asset", "its workflow", "its source"]
+)
+def test_a_workflow_makes_only_what_its_project_declares(plant, take):
+    """A manifest made by hand can not take over what another project makes or takes in."""
+    from dataclasses import replace
+
+    from riparian.assets.manifest import Manifest
+
+    plant.apply({"b": ["a"]})
+    digest, body = plant.bundle("x")
+    other = plant.manifest({"q": ["s"]}, "x")
+    (workflow,) = other.workflows
+    stolen = Manifest(project="other", bundle=digest, assets=other.assets, workflows=(replace(workflow, **take),))
+
+    with pytest.raises((Invalid, InvalidProject)):
+        register.apply(plant.plane, stolen, body, ANA)

@@ -433,3 +433,147 @@ def test_a_file_on_a_share_that_was_away_is_taken_in(plant):
         plant.session = plant.join()
 
     assert ["a", "b"] == plant.settle()
+
+
+def test_two_runs_are_superseded_at_once(plant):
+    """Several queued runs give way in one plan, and nothing stops planning."""
+    plant.apply({"b": ["a"], "c": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.apply({"b": ["a"], "c": ["a"]}, code="two", rebuild="latest")
+
+    assert 2 == plant.apply({"b": ["a"], "c": ["a"]}, code="three", rebuild="latest").planned
+    assert ["b", "c"] == sorted(plant.settle())
+
+
+def test_a_repeated_rebuild_forgets_no_update(plant):
+    """While the rebuild runs its input moves, and the same apply comes again: the update is still looked at."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    (rebuild,) = plant.take()
+    plant.drop("a", "two")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    plant.ask(plant.done(rebuild))
+
+    assert ["b"] == plant.settle()
+    assert "b(=two)" == plant.head("b")
+
+
+def test_a_repeated_rebuild_forgets_no_request(plant):
+    """What a person asked for while a rebuild runs survives that the rebuild is asked for again."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    (rebuild,) = plant.take()
+    request.materialize(plant.plane, "b", "", ME, {"x": 1})
+    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    plant.ask(plant.done(rebuild))
+    (asked,) = plant.take()
+
+    assert {"x": 1} == asked.params
+
+
+def test_a_rebuild_goes_in_the_order_of_the_data(plant):
+    """Of a chain whose code changed, the lower part is made once, from what the upper part made."""
+    plant.apply({"b": ["a"], "c": ["b"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.apply({"b": ["a"], "c": ["b"]}, code="two", rebuild="latest")
+
+    assert ["b", "c"] == plant.settle()
+
+
+def test_a_fault_of_the_planner_is_not_tried_in_a_circle(plant, monkeypatch):
+    """The daemon's own round does not ring itself after a fault; the timer brings the next try."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    monkeypatch.setattr("riparian.scheduler.core.planner.decide", lambda facts: 1 / 0)
+    plant.ask(plant.done(plant.take()[0]))
+    plant.plane.bells.daemon.clear()
+
+    due = plant.plane.db.write(plant.plane._plan)
+    assert not plant.plane.bells.daemon.is_set()
+    assert due > plant.now
+
+
+def test_a_failure_of_old_declarations_holds_nobody(plant):
+    """What failed and is a source now, or is cut otherwise, is not waited for."""
+    plant.apply({"b": ["a"], "d": ["b"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.ask(plant.failed(plant.take()[0]))
+    plant.apply({"d": ["b"]})
+    plant.drop("b", "now a source")
+
+    assert ["b", "d"] == plant.settle()
+
+
+def test_a_failed_workflow_that_is_declared_anew_is_new(plant):
+    """Removed and added again, with mended code, it runs once as new ones do."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    plant.ask(plant.failed(plant.take()[0]))
+    plant.apply({"c": ["a"]}, code="other")
+    plant.settle()
+    plant.apply({"c": ["a"], "b": ["a"]}, code="mended")
+
+    assert ["b"] == plant.settle()
+
+
+def test_what_came_while_it_was_manual_is_seen_when_it_is_not(plant):
+    """A trigger that is put back looks at what has come, by partition too."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+    plant.drop("a", "one", "2020-01-01")
+    plant.settle()
+    plant.apply({"b": ["a"]}, daily=("a", "b"), triggers={"b": Manual()})
+    plant.drop("a", "two", "2020-01-01")
+    assert ["a[2020-01-01]"] == plant.settle()
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+
+    assert ["b[2020-01-01]"] == plant.settle()
+
+
+def test_a_workflow_that_became_daily_does_not_run_as_a_whole(plant):
+    """What was made before stays, and is no partition of what is declared now."""
+    plant.apply({"b": ["a", "w"]})
+    plant.drop("a", "one")
+    plant.drop("w", "x")
+    plant.settle()
+    plant.apply({"b": ["a", "w"]}, daily=("a", "b"), code="two")
+    plant.drop("w", "y")
+
+    assert ["w"] == plant.settle()
+
+
+def test_a_slice_does_not_run_what_lies_below_it(plant, monkeypatch):
+    """A mark that is too large for one transaction is finished before anything below it is decided."""
+    monkeypatch.setattr("riparian.scheduler.tick.SLICE", 2)
+    plant.apply({"b": ["a", "w"], "sum": ["b", "w"]}, daily=("a", "b"))
+    plant.drop("w", "x")
+    for day in range(1, 6):
+        plant.drop("a", "o", f"2020-01-0{day}")
+    while plant.settle() or plant.plane.db.write(plant.plane._plan):
+        pass
+    plant.drop("w", "y")
+    ran = plant.settle()
+    while plant.plane.bells.daemon.is_set():
+        plant.plane.bells.daemon.clear()
+        plant.plane.db.write(plant.plane._plan)
+        ran += plant.settle()
+
+    assert (5, 1) == (sum(r.startswith("b[") for r in ran), ran.count("sum"))
+
+
+def test_an_old_content_that_comes_back_is_a_delivery(plant):
+    """old, new, old: each was taken in, and the last one is what the file holds."""
+    plant.apply({"b": ["a"]})
+    for content in ("old", "new", "old"):
+        plant.see("a", content, path="f")
+        plant.settle()
+
+    assert "b(=old)" == plant.head("b")

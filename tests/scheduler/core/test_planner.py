@@ -48,6 +48,7 @@ GRANTED = Unfinished(run="r1", trigger_key="other", granted=True)
 PENDING = Blocker("x.up", "", failed=False)
 FAILED = Blocker("x.up", "", failed=True)
 ASK = Cause(kind="request", body={"id": "1", "by": "ana", "params": {}})
+REBUILD = Cause(kind="fingerprint", body={"fingerprint": "f1", "definition": 2})
 SAME = Unfinished(run="r1", trigger_key=trigger_key("x.out", "", ASK), granted=False, asked=True)
 ASKED = Unfinished(run="r1", trigger_key="other", granted=False, asked=True)
 NO_INPUTS = Facts(workflow=workflow(consumes=()), partition="", inputs=(), baseline=0)
@@ -74,6 +75,8 @@ CASES = [
     ("queued, news of equal content", facts(a=(8, "da"), unfinished=UNTOUCHED), Action.HOLD, "running"),
     ("asked, nothing new", facts(ask=ASK), Action.RUN, "run"),
     ("asked, upstream unfinished", facts(ask=ASK, blocker=PENDING), Action.RUN, "run"),
+    ("rebuild asked, upstream unfinished", facts(ask=REBUILD, blocker=PENDING), Action.HOLD, "waiting_for"),
+    ("rebuild asked", facts(ask=REBUILD), Action.RUN, "run"),
     ("asked while running", facts(ask=ASK, unfinished=GRANTED), Action.HOLD, "running"),
     ("asked, an input has no version", facts(b=None, ask=ASK), Action.NONE, "waiting_for_input"),
     ("asked for the same twice", facts(ask=ASK, unfinished=SAME), Action.NONE, "queued"),
@@ -113,13 +116,13 @@ def test_cause_names_the_news_and_only_it():
     """A run's cause holds the seq of each input that has news."""
     decision = decide(facts(a=(7, "n")))
 
-    assert Cause(kind="update", body={"seqs": {"x.a": 7}}) == decision.cause
+    assert Cause(kind="update", body={"adopted": 0, "seqs": {"x.a": 7}}) == decision.cause
     assert "runs because x.a was updated" == decision.words
 
 
 def test_same_cause_is_not_planned_twice():
     """A queued run of the very same cause stays; its trigger key is equal."""
-    cause = Cause(kind="update", body={"seqs": {"x.a": 7}})
+    cause = Cause(kind="update", body={"adopted": 0, "seqs": {"x.a": 7}})
     queued = Unfinished(run="r1", trigger_key=trigger_key("x.out", "", cause), granted=False)
 
     assert (Action.NONE, "queued") == ((d := decide(facts(a=(7, "n"), unfinished=queued))).action, d.code)

@@ -232,14 +232,41 @@ def test_one_process_writes_to_a_database(db, tmp_path: Path):
     Database(sqlite_url(tmp_path / "metadata.db")).close()
 
 
-def test_a_clock_that_is_set_back_does_not_go_back(tmp_path: Path):
-    """Time as the catalogue tells it never falls, so that what is due does not wait for a clock to catch up."""
-    times = iter([100, 50, 200])
-    db = Database(sqlite_url(tmp_path / "other.db"), clock=lambda: next(times))
-    seen = [db.write(lambda tx: tx.now), db.read(lambda tx: tx.now), db.write(lambda tx: tx.now)]
+def test_a_clock_that_is_set_back_neither_goes_back_nor_stands_still(tmp_path: Path):
+    """Time as the catalogue tells it runs on from where it was, so that what is due does not wait for the clock."""
+    clock = [100]
+    db = Database(sqlite_url(tmp_path / "other.db"), clock=lambda: clock[0])
+    seen = []
+    for shown in (100, 50, 60, 200):
+        clock[0] = shown
+        seen.append(db.write(lambda tx: tx.now))
+    read = db.read(lambda tx: tx.now)
     db.close()
 
-    assert [100, 100, 200] == seen
+    assert [100, 100, 110, 250] == seen
+    assert (250, 200) == (read, db.by_the_clock(250))
+
+
+def test_a_cancelled_request_in_a_group_that_fails_does_not_end_the_writer(db):
+    """The commit fails, one of its callers has left: the others are told, and the next request is written."""
+    started, go = threading.Event(), threading.Event()
+
+    def busy(tx):
+        started.set()
+        go.wait(10)
+
+    def give_up(tx):
+        tx.conn.connection.dbapi_connection.rollback()
+
+    db.submit(busy)
+    started.wait(10)
+    gone, broken = db.submit(lambda tx: None), db.submit(give_up)
+    assert gone.cancel()
+    go.set()
+    with pytest.raises(Exception, match=r"savepoint|transaction"):
+        broken.result(10)
+
+    assert 1 == db.submit(lambda tx: counters.advance(tx, "n")).result(10)
 
 
 def test_memory_databases_are_refused():
