@@ -6,6 +6,7 @@ address can use it; the lock is given back last.
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import signal
@@ -77,6 +78,7 @@ def serve(
             state.announce(settings.state, url)
             listening(url)
 
+        calm_collector()
         server = Server(_config(app), announce, ending)
         try:
             with _graceful_signals():
@@ -170,6 +172,17 @@ def _refuse_remote(host: str, allow_remote: bool) -> None:
             f"{host} is reachable from other machines, and tokens would cross the network in clear; "
             "put a TLS proxy in front of 127.0.0.1, or say --allow-remote"
         )
+
+
+def calm_collector() -> None:
+    """Leaves what the process is made of out of the search for garbage, and searches less often.
+
+    What is loaded now stays until the end, and requests make little that only the collector could free; in a plan of a
+    thousand assets it took a third of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @contextmanager

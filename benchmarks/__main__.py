@@ -96,7 +96,7 @@ def _write(result: dict[str, Any]) -> None:
     said = (
         f"Machine: {machine['cores']} cores, {machine['system']}, Python {machine['python']}; {' and '.join(days)}; "
         f"load average before a figure at most {busiest}; ten million empty rounds of Python took "
-        f"{machine['loop_s']} s (0.2 to 0.3 s where processors are not shared)."
+        f"{machine['loop_s']} s."
     )
     PAGE.write_text(f"{head}{BEGIN}\n{table.markdown(result['figures'])}\n\n{said}\n{END}{tail}", encoding="utf-8")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import projects, usage
 from benchmarks.plant import command, running, wait_for_stamps
+from riparian.api.server import calm_collector
 from riparian.assets.policy import Principal
 from riparian.scheduler import register
 from riparian.scheduler.control import ControlPlane
@@ -112,6 +113,7 @@ def _load_and_plan(folder: Path) -> Numbers:
     small.mkdir()
     projects.chain(small, 2)
     loads, plans = [], []
+    calm_collector()  # as a server does
     for number in range(LOADS):
         state = folder / f"state{number}"
         state.mkdir()
