@@ -98,6 +98,7 @@ class ControlPlane(Plane):
                 self.watch()
                 self._wake_at(self.db.write(self._plan))
             except Exception:
+                # This loop must survive a database that is away: nothing is lost, the facts stay as they are.
                 log.exception("planning failed; it is tried again in a second")
                 self._stopping.wait(1.0)
                 self.bells.ring_daemon()
@@ -126,4 +127,5 @@ class ControlPlane(Plane):
             try:
                 sessions.expire(self)
             except Exception:
+                # This loop must survive too: meanwhile nothing expires, and no lease is taken from anybody.
                 log.exception("looking for silent workers failed; it is tried again")

@@ -65,6 +65,15 @@ def test_nothing_of_a_strangers_body_is_read(demo: Doors, path: str, header: dic
     assert (401, 0) == send_without_end(demo.app, path, authorization="Bearer nobody", **header)
 
 
+@pytest.mark.parametrize("path", ["exchange", "heartbeat", "sessions"])
+@pytest.mark.parametrize("header", [{}, {"authorization": "Bearer nobody"}])
+def test_worker_doors_read_nothing_of_a_strangers_body(demo: Doors, path: str, header: dict[str, str]) -> None:
+    """Who shows no session or worker's token is refused before a byte of the body is asked for."""
+    answer = send_without_end(demo.app, f"/worker/v1/{path}", transfer_encoding="chunked", **header)
+
+    assert (401, 0) == answer
+
+
 def test_nothing_of_a_workers_body_is_read_by_rest(demo: Doors) -> None:
     """Its token is known, and opens nothing here."""
     worker = (demo.state / "worker-token").read_text().strip()

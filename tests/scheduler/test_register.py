@@ -24,7 +24,9 @@ def test_a_stranger_applies_nothing(plant):
     with pytest.raises(Refused):
         plant.apply({"e": ["s"]}, by=EVE, code="evil")
 
-    assert [] == plant.plane.objects.list(layout.bundle_name("0" * 64).replace("0" * 64 + ".zip", "evil"))
+    digest, _ = plant.bundle("evil")
+    assert not plant.plane.objects.exists(layout.bundle_name(digest))
+    assert {} == dict(plant.plane.db.read(plant.plane.graphs.at).workflows)
 
 
 def test_a_refusal_names_nothing(plant):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
+from riparian.assets.errors import Conflict, DeclarationError, Invalid, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler import request
 
@@ -76,7 +76,7 @@ def test_a_partition_must_be_said_and_exist(plant):
     plant.apply({"b": ["a"]}, daily=("a", "b"))
 
     for partition in ("", "2019-12-31", "2020-13-01"):
-        with pytest.raises((Invalid, Exception), match=r"partition|say which|day"):
+        with pytest.raises((Invalid, DeclarationError), match=r"partition|say which|day"):
             request.materialize(plant.plane, "b", partition, ME)
 
 
