@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI
 
 from riparian.api import problems, worker
 from riparian.api.bodies import Bodies
-from riparian.api.callers import caller_of, current_view
-from riparian.api.models import ProblemOut
-from riparian.api.rest import assets, data, definitions, files, health, policies, runs, tokens, versions
+from riparian.api.callers import REFUSALS, caller_of, current_view
+from riparian.api.openapi import Doors
+from riparian.api.rest import assets, data, definitions, files, health, plan, policies, runs, tokens, versions
 from riparian.scheduler.control import ControlPlane
 
 API = "/api/v1"
@@ -33,7 +32,7 @@ def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
         finally:
             await anyio.to_thread.run_sync(plane.stop)
 
-    app = FastAPI(
+    app = Doors(
         title="riparian",
         version=health.VERSION,
         lifespan=lifespan,
@@ -54,8 +53,7 @@ def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
 
 def _rest() -> APIRouter:
     """Every route in here needs a caller: a new one can not forget to ask who it is."""
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 404, 409, 422)}
-    router = APIRouter(dependencies=[Depends(current_view)], responses=refusals)
-    for room in (assets, versions, policies, data, runs, files, definitions, tokens):
+    router = APIRouter(dependencies=[Depends(current_view)], responses=REFUSALS)
+    for room in (assets, versions, policies, data, runs, files, plan, definitions, tokens):
         router.include_router(room.router)
     return router

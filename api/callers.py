@@ -5,15 +5,21 @@ There is no anonymous access, also not from this machine. A worker's token opens
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
+from riparian.api.models import ProblemOut
 from riparian.assets.errors import Refused, Unauthenticated
 from riparian.scheduler.control import ControlPlane
 from riparian.storage.access import Caller, View
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemOut} for status in (401, 403, 404, 409, 413, 422, 500)
+}
+"""What every door may answer beside what it is for."""
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that change nothing."""

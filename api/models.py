@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 Item = TypeVar("Item")
+
+RunState = Literal["queued", "running", "succeeded", "failed", "superseded", "cancelled"]
+FileState = Literal["settling", "ready", "ingesting", "committed", "quarantined", "unmatched", "superseded", "vanished"]
+
+PrincipalName = Annotated[str, Field(pattern="^[a-z][a-z0-9_.-]*$")]
+PolicyName = Annotated[str, Field(pattern="^[A-Za-z0-9_.@:/-]{1,200}$")]
 
 MOST_DEPTH = 64
 """How deep a body may be nested. Nothing of ours comes near, and deeper ones exhaust who reads them."""
@@ -156,8 +162,8 @@ class PolicyOut(BaseModel):
 class PolicyBody(Body):
     """Readers as clauses: of each inner list the caller must match one name; [] is everyone, [[]] is nobody."""
 
-    readers: list[list[str]] = []
-    tags: list[str] = []
+    readers: list[list[PolicyName]] = []
+    tags: list[PolicyName] = []
     expires: datetime | None = None
     isolation: Literal[0, 1, 2] = 0
 
@@ -180,10 +186,48 @@ class RunOut(BaseModel):
     params: dict[str, Any] | None
 
 
+class AttemptOut(BaseModel):
+    epoch: int
+    number: int
+    outcome: str | None
+    leased_at: datetime
+    ended_at: datetime | None
+    seconds: float | None
+    error: str | None
+    log_bytes: int | None
+
+
+class ResultOut(BaseModel):
+    """What a step made for other steps of its run; it is no asset."""
+
+    format: str
+    rows: int | None
+    bytes: int
+
+
+class StepOut(BaseModel):
+    id: str
+    task: str
+    map_index: int | None = Field(description="Of a mapped task: which item.")
+    state: str
+    reason: str | None = Field(description="Why it was skipped.")
+    pool: str
+    result: ResultOut | None
+    attempts: list[AttemptOut]
+
+
+class StepCount(BaseModel):
+    task: str
+    state: str
+    steps: int
+
+
 class RunDetail(RunOut):
     bundle: str | None
     definition: int
-    steps: list[dict[str, Any]]
+    steps: list[StepOut] = Field(description="Of very many 500, those that failed before all others.")
+    steps_left_out: int = Field(description="Steps that are not listed.")
+    step_counts: list[StepCount]
     pins: list[dict[str, Any]]
     outputs: list[VersionOut]
 
@@ -232,6 +276,22 @@ class MaterializeBody(Body):
     params: dict[str, Any] = {}
 
 
+class EventBody(Body):
+    """An update of a source that others made. ``value`` is at most 16 KiB as JSON; ``digest`` stands for content that
+    lies elsewhere. To send the same ``id`` again changes nothing."""
+
+    id: str | None = Field(default=None, min_length=1, max_length=200)
+    partition: str = ""
+    value: Any = None
+    digest: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class EventOut(BaseModel):
+    run: str
+    version: str
+    repeated: bool = Field(description="It was known already, and nothing changed.")
+
+
 class AskedOut(BaseModel):
     """The planned run; null when it starts later, for the reason in ``words``."""
 
@@ -265,12 +325,65 @@ class AppliedOut(BaseModel):
     planned: int = Field(description="So many runs were planned at once.")
 
 
+class PlanBody(Body):
+    """``manifest`` is the text that `riparian apply` writes; the code itself is not needed."""
+
+    manifest: str
+    rebuild: Literal["none", "latest", "all"] = "none"
+    limit: int = Field(default=100, ge=1, le=500, description="At most so many items in a list.")
+
+
+class PlannedRun(BaseModel):
+    workflow: str
+    partition: str
+    cause: str
+    state: Literal["queued", "held"] = Field(description="Held: it runs when what it waits for has ended.")
+    words: str
+
+
+class StaleOut(BaseModel):
+    workflow: str
+    partition: str
+    code: str
+    why: str
+
+
+class PreviewedOut(BaseModel):
+    """What an apply would do. With ``problems`` it would be refused, and the rest is empty."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    pending: list[str] = Field(description="Assets whose policy would be loosened; each waits for its owner.")
+    runs: list[PlannedRun]
+    runs_left_out: int
+    truncated: bool = Field(description="There would be more runs than were looked for.")
+    stale: list[StaleOut] = Field(description="Made by other code, and not run by this apply; newest first.")
+    stale_left_out: int
+    stale_counts: dict[str, int] = Field(description="How many partitions of each workflow are stale.")
+    problems: list[ProblemItem]
+
+
+class PendingOut(BaseModel):
+    """One workflow partition: its run waits for a worker (``queued``), it waits for another's run (``held``), or for
+    something else (``waiting``), as ``words`` say."""
+
+    workflow: str
+    partition: str
+    state: Literal["queued", "held", "waiting"]
+    run: str | None
+    cause: str | None
+    code: str | None
+    words: str
+    since: datetime | None
+
+
 class TokenBody(Body):
-    name: str
-    groups: list[str] = []
-    clear: list[str] = Field(default=[], description="Tags that they are cleared for.")
+    name: PrincipalName
+    groups: list[PrincipalName] = []
+    clear: list[PrincipalName] = Field(default=[], description="Tags that they are cleared for.")
     kind: Literal["user", "worker"] = "user"
-    expires_seconds: float | None = Field(default=None, gt=0)
+    expires_seconds: float | None = Field(default=None, gt=0, le=100 * 365 * 86_400)
 
 
 class TokenOut(BaseModel):

@@ -9,7 +9,9 @@ from fastapi import Query
 from riparian.storage.access import Page
 
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items.")]
-Cursor = Annotated[str | None, Query(description="The `next` of the answer before.")]
+Cursor = Annotated[
+    str | None, Query(min_length=1, pattern="^[A-Za-z0-9_-]+$", description="The `next` of the answer before.")
+]
 
 
 def page(found: Page) -> dict[str, Any]:

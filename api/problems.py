@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from riparian.assets.errors import RiparianError
 
@@ -61,10 +63,10 @@ class ProblemResponse(JSONResponse):
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-def problem(code: str, status: int, detail: str, **more: Any) -> ProblemResponse:
-    """Returns the body of a refusal. ``code`` is for programs, ``detail`` for people."""
+def problem(code: str, status: int, detail: str, also: Mapping[str, str] | None = None, **more: Any) -> ProblemResponse:
+    """Returns a refusal. ``code`` is for programs, ``detail`` for people; ``also`` are headers."""
     body = {"type": f"urn:riparian:{code}", "title": TITLES.get(code, "Not possible"), "status": status, "code": code}
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {**(also or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
     return ProblemResponse({**body, "detail": detail, **more}, status_code=status, headers=headers)
 
 
@@ -75,8 +77,8 @@ def status_of(exc: RiparianError) -> int:
 
 def refusal(exc: RiparianError) -> ProblemResponse:
     """Returns what a caller hears of ``exc``."""
-    found = [_declared(p) for p in getattr(exc, "problems", ())]
-    more = {"problems": found} if found else {}
+    found = [declared(p) for p in getattr(exc, "problems", ())]
+    more: dict[str, Any] = {"problems": found} if found else {}
     status, detail = status_of(exc), str(exc)
     if status >= 500:
         # Where things lie in the store is for who runs the server, not for readers.
@@ -89,7 +91,7 @@ async def _told(request: Request, exc: RiparianError) -> ProblemResponse:
     return refusal(exc)
 
 
-def _declared(found: Any) -> dict[str, Any]:
+def declared(found: Any) -> dict[str, Any]:
     """A declaration problem as JSON: where, what and why, and the remedy."""
     where = found.location
     return {
@@ -108,10 +110,21 @@ async def _unreadable(request: Request, exc: RequestValidationError) -> ProblemR
 
 
 async def _refused_by_framework(request: Request, exc: HTTPException) -> ProblemResponse:
+    if exc.status_code == 400:
+        # The framework's word for a body that is no JSON in UTF-8; to us a value like any other that can not be used.
+        return problem("invalid", 422, "the body can not be read; send JSON in UTF-8")
     code = {401: "unauthenticated", 403: "refused", 404: "not_found", 409: "conflict", 413: "too_large"}.get(
         exc.status_code, "error"
     )
-    return problem(code, exc.status_code, str(exc.detail))
+    also = {"Allow": _allowed(request)} if exc.status_code == 405 else exc.headers
+    return problem(code, exc.status_code, str(exc.detail), also=also)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every door at this path; the framework names those of the first alone."""
+    path = request.scope["path"]
+    here = (d for d in iter_route_contexts(request.app.routes) if d.path and compile_path(d.path)[0].match(path))
+    return ", ".join(sorted({method for door in here for method in door.methods or ()}))
 
 
 async def _bug(request: Request, exc: Exception) -> ProblemResponse:

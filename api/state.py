@@ -52,8 +52,8 @@ def exclusive(state: Path, wait_seconds: float = 2.0) -> Iterator[None]:
 
 def in_use(state: Path) -> Conflict:
     """Returns the refusal that names the process which has the project."""
-    holder = _holder(state) or "(unknown)"
-    return Conflict(f"process {holder} uses {state} now (it holds {LOCK}); wait for it, or stop it and try again")
+    by = holder(state) or "(unknown)"
+    return Conflict(f"process {by} uses {state} now (it holds {LOCK}); wait for it, or stop it and try again")
 
 
 def acquire(state: Path, wait_seconds: float) -> int | None:
@@ -95,7 +95,7 @@ def running_server(state: Path) -> RunningServer | None:
         server = RunningServer(url=str(body["url"]), pid=int(body["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return server if server.pid == _holder(state) else None
+    return server if server.pid == holder(state) else None
 
 
 def announce(state: Path, url: str) -> None:
@@ -128,8 +128,8 @@ def write_token(state: Path, token: str, name: str = TOKEN) -> None:
     fresh.replace(state / name)
 
 
-def _holder(state: Path) -> int | None:
-    """The process that wrote its number into the lock and still lives."""
+def holder(state: Path) -> int | None:
+    """Returns the process that wrote its number into the lock and still lives."""
     try:
         pid = int((state / LOCK).read_text(encoding="ascii"))
         os.kill(pid, 0)

@@ -4,10 +4,11 @@ if __name__ != "riparian.assets":
 from riparian.assets.arrival import FileDrop
 from riparian.assets.declare import Input, Source, asset, source
 from riparian.assets.errors import DeclarationError, RiparianError
-from riparian.assets.partitions import AllPartitions, Daily, Identity, One
+from riparian.assets.partitions import AllPartitions, Daily, Identity, One, Static
 from riparian.assets.policy import ALL, Policy
 from riparian.assets.retry import Retry
-from riparian.assets.triggers import manual, on_update
+from riparian.assets.triggers import manual, missing, on_cron, on_update
+from riparian.assets.workflows import NoUpdate, branch, task, workflow
 
 __all__ = [
     "ALL",
@@ -17,13 +18,20 @@ __all__ = [
     "FileDrop",
     "Identity",
     "Input",
+    "NoUpdate",
     "One",
     "Policy",
     "Retry",
     "RiparianError",
     "Source",
+    "Static",
     "asset",
+    "branch",
     "manual",
+    "missing",
+    "on_cron",
     "on_update",
     "source",
+    "task",
+    "workflow",
 ]

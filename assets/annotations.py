@@ -1,7 +1,7 @@
 """Which types of Python can travel between functions, and in which format is each stored?
 
-A type goes by a name, so that nobody has to import it to speak of it: ``pyarrow.lib.Table``, ``dict``, ``bytes``, or
-``dataclass:module:qualname``.
+A type goes by a name, so that nobody has to import it to speak of it: ``pyarrow.lib.Table``, ``pandas.DataFrame``,
+``dict``, ``bytes``, or ``dataclass:module:qualname``.
 """
 
 from __future__ import annotations
@@ -14,36 +14,57 @@ from typing import Any
 
 from riparian.assets.errors import DeclarationError
 
-TABLES = ("pyarrow.lib.Table", "pyarrow.lib.RecordBatchReader")
+TABLES = (
+    "pyarrow.lib.Table",
+    "pyarrow.lib.RecordBatchReader",
+    "pyarrow.dataset.Dataset",
+    "pandas.DataFrame",
+    "polars.DataFrame",
+    "polars.LazyFrame",
+)
+FILES = ("bytes", "pathlib.Path")
 TYPES = {
     **dict.fromkeys(TABLES, "parquet"),
     **dict.fromkeys(("dict", "list", "str", "int", "float", "bool", "NoneType"), "json"),
-    "bytes": "bytes",
+    **dict.fromkeys(FILES, "bytes"),
 }
 """Every type that has a name of its own, and its format."""
 
 DATACLASS = "dataclass:"
-PUBLIC_NAMES = {"pyarrow.Table": "pyarrow.lib.Table", "pyarrow.RecordBatchReader": "pyarrow.lib.RecordBatchReader"}
-"""How people import a type, where that is not the name it calls itself."""
+OTHER_NAMES = {
+    "pyarrow.Table": "pyarrow.lib.Table",
+    "pyarrow.RecordBatchReader": "pyarrow.lib.RecordBatchReader",
+    "pyarrow._dataset.Dataset": "pyarrow.dataset.Dataset",
+    "pandas.core.frame.DataFrame": "pandas.DataFrame",
+    "polars.dataframe.frame.DataFrame": "polars.DataFrame",
+    "polars.lazyframe.frame.LazyFrame": "polars.LazyFrame",
+    "pathlib._local.Path": "pathlib.Path",
+}
+"""What people import a type as, or what it calls itself in some versions, where that is not its name here."""
 
-SUPPORTED = "pa.Table, pa.RecordBatchReader, dict, list, str, int, float, bool, None, a dataclass (as JSON), bytes"
+SUPPORTED = (
+    "pa.Table, pa.RecordBatchReader, pyarrow.dataset.Dataset, pandas.DataFrame, polars.DataFrame, polars.LazyFrame, "
+    "dict, list, str, int, float, bool, None, a dataclass (as JSON), bytes, pathlib.Path"
+)
 
 READS = {
-    "csv": (*TABLES, "bytes"),
-    "parquet": (*TABLES, "bytes"),
-    "json": (*(name for name, kept in TYPES.items() if kept == "json"), "dataclass", "bytes"),
-    "bytes": ("bytes",),
+    "csv": (*TABLES, *FILES),
+    "parquet": (*TABLES, *FILES),
+    "json": (*(name for name, kept in TYPES.items() if kept == "json"), "dataclass", *FILES),
+    "bytes": FILES,
 }
 """As which types a stored format can be read. A format that is missing here is not judged."""
 
 
 def type_name(annotation: object) -> str:
     """Returns the name of an annotation; raises DeclarationError that lists what is supported."""
-    if annotation is None or annotation is type(None):
+    if type(annotation) is type and (simple := _class_name(annotation)) is not None:
+        return simple  # the usual one: a large project asks ten thousand times
+    if annotation is None:
         return "NoneType"
     if isinstance(annotation, Unresolved):
-        if annotation.name in PUBLIC_NAMES:
-            return PUBLIC_NAMES[annotation.name]
+        if (known := _known(annotation.name)) is not None:
+            return known
         raise DeclarationError(f"{annotation.name!r} can not be resolved; import the type at module level")
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
@@ -104,7 +125,12 @@ def _class_name(kind: type) -> str | None:
         return None if "<locals>" in kind.__qualname__ else f"{DATACLASS}{kind.__module__}:{kind.__qualname__}"
     if typing.is_typeddict(kind):
         return "dict"
-    return name if (name := _qualified(kind)) in TYPES else None
+    return _known(_qualified(kind))
+
+
+def _known(qualified: str) -> str | None:
+    name = OTHER_NAMES.get(qualified, qualified)
+    return name if name in TYPES else None
 
 
 def _show(annotation: object) -> str:

@@ -1,4 +1,4 @@
-"""Which asset does each parameter of a function receive, as which type, and which of its partitions?"""
+"""Which asset does each parameter of an asset's function receive, as which type, and which of its partitions?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from types import FunctionType
+from typing import get_args, get_origin
 
 from riparian.assets.annotations import SUPPORTED, TABLES, element, type_name
 from riparian.assets.declare import Declaration, plain_function
@@ -13,9 +14,7 @@ from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, last_segment, namespace
 from riparian.assets.manifest import InputSpec
 from riparian.assets.partitions import AllPartitions, Mapping, Partitions, default_mapping
-
-CONTEXT = "ctx"
-"""The parameter that receives the context."""
+from riparian.assets.tasks import CONTEXT, Argument, Ref
 
 Evaluate = Callable[[object], object]
 """Turns an annotation that is text into what it stands for."""
@@ -45,6 +44,7 @@ class Binding:
     """How a function is called. ``context`` is the parameter that receives ctx; ``returns`` is empty when unknown."""
 
     inputs: tuple[InputSpec, ...]
+    arguments: tuple[Argument, ...]
     context: str | None
     returns: str
     problems: tuple[Problem, ...]
@@ -56,6 +56,7 @@ def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, locati
     code = function.__code__
     problems: list[Problem] = []
     inputs: list[InputSpec] = []
+    arguments: list[Argument] = []
     if code.co_posonlyargcount or code.co_flags & 0x0C:  # *args, **kwargs
         problems.append(
             Problem(
@@ -72,10 +73,11 @@ def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, locati
         if parameter == CONTEXT or (parameter in defaults and parameter not in declared.inputs):
             continue
         bound = _input(declared, function, parameter, catalogue, evaluate, location)
-        if isinstance(bound, InputSpec):
-            inputs.append(bound)
-        else:
+        if isinstance(bound, Problem):
             problems.append(bound)
+        else:
+            inputs.append(bound[0])
+            arguments.append(bound[1])
     problems.extend(
         Problem(
             code="unknown_parameter",
@@ -85,15 +87,22 @@ def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, locati
         )
         for extra in sorted(declared.inputs.keys() - set(parameters))
     )
-    returns = _annotated(function, "return", evaluate, location)
+    returns = annotated(function, "return", evaluate, location)
     if isinstance(returns, Problem):
         problems.append(returns)
     return Binding(
         inputs=tuple(inputs),
-        context=CONTEXT if CONTEXT in parameters else None,
+        arguments=tuple(arguments),
+        context=context_of(function),
         returns=returns if isinstance(returns, str) else "",
         problems=tuple(problems),
     )
+
+
+def context_of(function: FunctionType) -> str | None:
+    """Returns the parameter that receives the context, if there is one."""
+    code = function.__code__
+    return CONTEXT if CONTEXT in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] else None
 
 
 def _defaulted(function: FunctionType) -> set[str]:
@@ -108,27 +117,50 @@ def _input(
     catalogue: Catalogue,
     evaluate: Evaluate,
     location: Location,
-) -> InputSpec | Problem:
+) -> tuple[InputSpec, Argument] | Problem:
     key, mapping = declared.inputs.get(parameter, (None, None))
     if key is None:
         candidates = catalogue.candidates(parameter, declared.key)
         if len(candidates) != 1:
             return _unbound(function, parameter, candidates, location)
         key = candidates[0]
-    partitions = catalogue.partitions.get(key)
-    mapping = mapping or default_mapping(declared.partitions, partitions)
-    if mapping is None:
-        return Problem(
-            code="mapping_not_said",
-            message=(
-                f"{declared.key} and its input {key} have different partitions "
-                f"({declared.partitions} and {partitions}), so it does not go without saying which of them it needs"
-            ),
-            remedy=f"Write inputs={{{parameter!r}: Input({key!r}, mapping=Identity())}}, or AllPartitions()",
-            location=location,
-        )
-    kind = _annotated(function, parameter, evaluate, location, mapping)
-    return kind if isinstance(kind, Problem) else InputSpec(parameter=parameter, asset=key, type=kind, mapping=mapping)
+    spec = consumed_as(declared.key, parameter, key, mapping, declared.partitions, catalogue, location)
+    if isinstance(spec, Problem):
+        return spec
+    of = annotated(function, parameter, evaluate, location, as_set if is_many(spec) else as_one)
+    if isinstance(of, Problem):
+        return of
+    return spec, Argument(parameter=parameter, type=of, ref=Ref(kind="input", name=parameter))
+
+
+def is_many(spec: InputSpec) -> bool:
+    """Whether the input is a set of partitions."""
+    return isinstance(spec.mapping, AllPartitions)
+
+
+def consumed_as(
+    consumer: AssetKey,
+    parameter: str,
+    key: AssetKey,
+    mapping: Mapping | None,
+    partitions: Partitions | None,
+    catalogue: Catalogue,
+    location: Location,
+) -> InputSpec | Problem:
+    """Returns which partitions of ``key`` the consumer, cut by ``partitions``, receives as ``parameter``."""
+    consumed = catalogue.partitions.get(key)
+    mapping = mapping or default_mapping(partitions, consumed)
+    if mapping is not None:
+        return InputSpec(parameter=parameter, asset=key, mapping=mapping)
+    return Problem(
+        code="mapping_not_said",
+        message=(
+            f"{consumer} and its input {key} have different partitions "
+            f"({partitions} and {consumed}), so it does not go without saying which of them it needs"
+        ),
+        remedy=f"Say which for {parameter!r}: Input({key!r}, mapping=Identity()), or mapping=AllPartitions()",
+        location=location,
+    )
 
 
 def _unbound(function: FunctionType, parameter: str, candidates: Sequence[AssetKey], location: Location) -> Problem:
@@ -147,10 +179,19 @@ def _unbound(function: FunctionType, parameter: str, candidates: Sequence[AssetK
     )
 
 
-def _annotated(
-    function: FunctionType, name: str, evaluate: Evaluate, location: Location, mapping: Mapping | None = None
+def as_one(annotation: object) -> str:
+    """Returns the name of the type that an annotation gives to one value."""
+    return type_name(annotation)
+
+
+def annotated(
+    function: FunctionType,
+    name: str,
+    evaluate: Evaluate,
+    location: Location,
+    read: Callable[[object], str] = as_one,
 ) -> str | Problem:
-    """Returns the name of the type that one annotation gives to one partition's value."""
+    """Returns the name of the type that an annotation gives, as ``read`` understands it (as_one, as_set, as_list)."""
     what = "the return value" if name == "return" else f"the parameter {name!r}"
     if name not in function.__annotations__:
         return Problem(
@@ -161,7 +202,7 @@ def _annotated(
         )
     annotation = evaluate(function.__annotations__[name])
     try:
-        return _of_many(annotation) if isinstance(mapping, AllPartitions) else type_name(annotation)
+        return read(annotation)
     except DeclarationError as exc:
         message, _, remedy = str(exc).partition("; ")
         return Problem(
@@ -172,7 +213,17 @@ def _annotated(
         )
 
 
-def _of_many(annotation: object) -> str:
+def as_list(annotation: object) -> str:
+    """Returns the name of T of an annotation ``list[T]``; empty for a list of anything."""
+    if annotation is list:
+        return ""
+    if get_origin(annotation) is not list:
+        raise DeclarationError("it receives a list of results; annotate list[T] where T is the type of one result")
+    return type_name(get_args(annotation)[0])
+
+
+def as_set(annotation: object) -> str:
+    """Returns the name of the type of one partition where a parameter receives a set of them."""
     one = element(annotation)
     name = type_name(annotation if one is None else one)
     if (one is None) == (name in TABLES):

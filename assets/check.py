@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 
-from riparian.assets.annotations import READS, TYPES, is_readable
+from riparian.assets.annotations import TYPES
+from riparian.assets.check_tasks import task_problems
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
@@ -53,9 +54,11 @@ def _place(location: Location | None) -> tuple[str, int]:
 
 def _keys(project: _Project) -> Iterator[Problem]:
     named = [(asset.key, asset.location) for asset in project.assets]
+    good: set[str] = set()
     for key, location in named + [(w.key, w.location) for w in project.workflows]:
         try:
-            parse_key(key)
+            if key not in good:
+                good.add(parse_key(key))
         except DeclarationError as exc:
             yield _problem("bad_key", exc, location)
 
@@ -73,6 +76,20 @@ def _producers(project: _Project) -> Iterator[Problem]:
                 remedy="Give one of them another key",
                 location=location,
             )
+
+
+def _workflow_keys(project: _Project) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for workflow in project.workflows:
+        # One that bears the key of what it makes is judged with its asset.
+        if workflow.key not in workflow.produces and (workflow.key in seen or workflow.key in project.by_key):
+            yield Problem(
+                code="two_workflows",
+                message=f"{workflow.key} is the key of another workflow, or of an asset that this one does not make",
+                remedy="Give the workflow another key",
+                location=workflow.location,
+            )
+        seen.add(workflow.key)
 
 
 def _sources(project: _Project) -> Iterator[Problem]:
@@ -111,7 +128,10 @@ def _pattern(asset: AssetSpec, text: str) -> Iterator[Problem]:
         yield Problem(
             code="unknown_placeholder",
             message=f"the pattern {text!r} names {name!r}, but {asset.key} has {has}",
-            remedy=f"Declare partitions=Daily({name!r}, start='2013-01-01'), or take {{{name}}} out of the pattern",
+            remedy=(
+                f"Declare partitions=Daily({name!r}, start='2013-01-01') or Static({name!r}, […]), "
+                f"or take {{{name}}} out of the pattern"
+            ),
             location=asset.location,
         )
     if not foreign:
@@ -166,16 +186,11 @@ def _inputs(project: _Project) -> Iterator[Problem]:
                     remedy=remedy,
                     location=workflow.location,
                 )
-            if not is_readable(spec.type, asset.format):
-                yield Problem(
-                    code="unreadable_input",
-                    message=(
-                        f"the parameter {spec.parameter!r} of {workflow.key} wants {spec.type}, "
-                        f"but {spec.asset} is stored as {asset.format}"
-                    ),
-                    remedy=f"Annotate it with one of: {', '.join(READS[asset.format])}",
-                    location=workflow.location,
-                )
+
+
+def _tasks(project: _Project) -> Iterator[Problem]:
+    for workflow in project.workflows:
+        yield from task_problems(workflow, project.by_key)
 
 
 def _never_matches(spec: InputSpec, consumer: Partitions | None, consumed: Partitions | None) -> tuple[str, str] | None:
@@ -195,7 +210,9 @@ def _never_matches(spec: InputSpec, consumer: Partitions | None, consumed: Parti
 
 def _triggers(project: _Project) -> Iterator[Problem]:
     for workflow in project.workflows:
-        for key in set(workflow.trigger.assets) & set(workflow.produces):
+        # That it is missing it may well wait for.
+        watched = {a for a in workflow.trigger.assets if workflow.trigger.watches(a, consumed=False)}
+        for key in watched & set(workflow.produces):
             yield Problem(
                 code="self_trigger",
                 message=f"the trigger of {workflow.key} watches {key}, which the workflow itself makes",
@@ -247,10 +264,12 @@ def _problem(code: str, error: DeclarationError, location: Location | None) -> P
 RULES: tuple[Callable[[_Project], Iterator[Problem]], ...] = (
     _keys,
     _producers,
+    _workflow_keys,
     _sources,
     _policies,
     _names,
     _inputs,
+    _tasks,
     _triggers,
     _cycles,
 )

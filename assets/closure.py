@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from riparian.assets.fingerprint import import_targets
+from riparian.assets.statements import import_targets
 
 _LATE_IMPORT = re.compile(rb"^[ \t]+(?:import|from)[ \t]", re.MULTILINE)
 """Only a file with an indented import can import more than what was loaded; the others need not be parsed for it."""

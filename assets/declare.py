@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, key_of, parse_key
-from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, One, Partitions
+from riparian.assets.partitions import KINDS, AllPartitions, Identity, Mapping, One, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
-from riparian.assets.triggers import Manual, OnUpdate, Trigger, on_update
+from riparian.assets.triggers import Trigger, on_update
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +57,7 @@ class Input:
     mapping: Mapping | None = None
 
     def __post_init__(self) -> None:
-        _expect("mapping", self.mapping, (Identity, AllPartitions, One), "Identity(), AllPartitions() or One()")
+        expect("mapping", self.mapping, (Identity, AllPartitions, One), "Identity(), AllPartitions() or One()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,7 +76,22 @@ class Declaration:
     location: Location
 
 
-Declared = Source | Declaration
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Workflow:
+    """What ``@workflow`` says about ``body``. ``inputs`` are the consumed assets by the body's parameters."""
+
+    key: AssetKey
+    body: Callable[..., Any]
+    inputs: Dict[str, tuple[AssetKey, Mapping | None]]
+    produces: tuple[AssetKey, ...]
+    partitions: Partitions | None
+    trigger: Trigger
+    policies: Dict[AssetKey, Policy | None]
+    description: str
+    location: Location
+
+
+Declared = Source | Declaration | Workflow
 
 _collected: ContextVar[list[Declared] | None] = ContextVar("riparian_collected", default=None)
 
@@ -103,22 +118,24 @@ def source(
 ) -> Source:
     """Declares an asset that others produce: files that arrive, or updates reported from outside.
 
-    ``format`` (csv, parquet, json, bytes) is said by the files' suffix where it is not given.
+    ``format`` (csv, parquet, json, bytes) is said by the files' suffix where it is not given; without files it is json,
+    as the values of reported updates are.
     Raises DeclarationError when a value can not be meant.
     """
-    _expect("arrives", arrives, (FileDrop,), "FileDrop('drop/flights.csv')")
-    _expect_common(partitions, policy)
+    expect("arrives", arrives, (FileDrop,), "FileDrop('drop/flights.csv')")
+    expect("policy", policy, (Policy,), "Policy(readers={'ops'})")
+    expect_cut(partitions)
     caller = sys._getframe(1)
     declared = Source(
         key=parse_key(key),
-        format=format or (_suffix_format(arrives.pattern) if arrives else "bytes"),
+        format=format or (_suffix_format(arrives.pattern) if arrives else "json"),
         arrives=arrives,
         partitions=partitions,
         policy=policy,
         description=description,
         location=Location(caller.f_code.co_filename, caller.f_lineno),
     )
-    _note(declared)
+    note(declared)
     return declared
 
 
@@ -141,13 +158,11 @@ def asset(
     Raises DeclarationError when a value can not be meant.
     """
     parsed = parse_key(key)
-    _expect_common(partitions, policy)
-    _expect("trigger", trigger, (OnUpdate, Manual), "on_update() or manual()")
-    _expect("retry", retry, (Retry,), "Retry(attempts=3)")
-    explicit = {parameter: _input(asset) for parameter, asset in (inputs or {}).items()}
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not seconds > 0:
-        raise DeclarationError(f"timeout={timeout!r} leaves no time to run; write seconds above 0")
+    expect("policy", policy, (Policy,), "Policy(readers={'ops'})")
+    expect("retry", retry, (Retry,), "Retry(attempts=3)")
+    expect_cut(partitions, trigger)
+    explicit = {parameter: consumed(asset) for parameter, asset in (inputs or {}).items()}
+    seconds = seconds_of(timeout)
 
     def decorate(function: F) -> F:
         plain = plain_function(function)
@@ -156,15 +171,15 @@ def asset(
             function=function,
             inputs=explicit,
             partitions=partitions,
-            trigger=trigger or on_update(),
+            trigger=on_update() if trigger is None else trigger,
             policy=policy,
             retry=retry or Retry(),
             timeout_seconds=seconds,
-            description=_first_line(plain.__doc__) if description is None else description,
-            location=Location(plain.__code__.co_filename, plain.__code__.co_firstlineno),
+            description=first_line(plain.__doc__) if description is None else description,
+            location=location_of(plain),
         )
         function.__riparian__ = declared  # type: ignore[attr-defined]  # functions take any attribute
-        _note(declared)
+        note(declared)
         return function
 
     return decorate
@@ -178,39 +193,51 @@ def declaration_of(value: object) -> Declared | None:
         declared = object.__getattribute__(value, "__dict__").get("__riparian__")
     except AttributeError:
         return None
-    return declared if type(declared) is Declaration else None
+    return declared if type(declared) in (Declaration, Workflow) else None
 
 
-def plain_function(function: Callable[..., Any]) -> FunctionType:
+def plain_function(function: Callable[..., Any], decorator: str = "@asset") -> FunctionType:
     """Returns the ``def`` behind wrappers made by functools; raises DeclarationError when it can not make an asset."""
     plain: Any = function
     while hasattr(plain, "__wrapped__"):
         plain = plain.__wrapped__
     if not isinstance(plain, FunctionType):
-        raise DeclarationError(f"@asset stands above {function!r}, which is no function; write it above a def")
+        raise DeclarationError(f"{decorator} stands above {function!r}, which is no function; write it above a def")
     # Flags 0x20, 0x80, 0x200 of a code object: generator, coroutine, asynchronous generator.
     if plain.__code__.co_flags & 0x2A0:
         raise DeclarationError(
-            f"{plain.__qualname__} is a generator or asynchronous; write a plain def that returns the asset's value"
+            f"{plain.__qualname__} is a generator or asynchronous; write a plain def that returns its value"
         )
     return plain
 
 
-def _input(asset: object) -> tuple[AssetKey, Mapping | None]:
+def location_of(function: FunctionType) -> Location:
+    return Location(function.__code__.co_filename, function.__code__.co_firstlineno)
+
+
+def consumed(asset: object) -> tuple[AssetKey, Mapping | None]:
     return (key_of(asset.asset), asset.mapping) if isinstance(asset, Input) else (key_of(asset), None)
 
 
-def _note(declared: Declared) -> None:
+def note(declared: Declared) -> None:
     if (collected := _collected.get()) is not None:
         collected.append(declared)
 
 
-def _expect_common(partitions: object, policy: object) -> None:
-    _expect("partitions", partitions, (Daily,), "Daily('day', start='2013-01-01')")
-    _expect("policy", policy, (Policy,), "Policy(readers={'ops'})")
+def expect_cut(partitions: object, trigger: object = None) -> None:
+    expect("partitions", partitions, KINDS, "Daily('day', start='2013-01-01')")
+    expect("trigger", trigger, (Trigger,), "on_update(), on_cron('0 6 * * *') or manual()")
 
 
-def _expect(name: str, value: object, kinds: tuple[type, ...], example: str) -> None:
+def seconds_of(timeout: float | timedelta | None) -> float | None:
+    """Returns the seconds that a time-out says; raises DeclarationError when they leave no time."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if seconds is not None and not seconds > 0:
+        raise DeclarationError(f"timeout={timeout!r} leaves no time to run; write seconds above 0")
+    return seconds
+
+
+def expect(name: str, value: object, kinds: tuple[type, ...], example: str) -> None:
     if value is not None and not isinstance(value, kinds):
         raise DeclarationError(f"{name}={value!r} can not be used; write {name}={example}")
 
@@ -220,5 +247,5 @@ def _suffix_format(pattern: str) -> str:
     return SUFFIXES.get("." + name.rpartition(".")[2].lower(), "bytes") if "." in name else "bytes"
 
 
-def _first_line(doc: str | None) -> str:
+def first_line(doc: str | None) -> str:
     return doc.strip().partition("\n")[0].strip() if doc else ""

@@ -1,334 +1,244 @@
 """Did the code change that makes an asset?
 
 The fingerprint covers a function and the first-party functions, classes and constants that it names, and what those
-name in turn. It is taken from the syntax tree: comments, docstrings and layout are not code. It decides staleness only,
-never safety, so a name that can not be followed is left out.
+name in turn. It is taken from compiled code, in which comments, docstrings, layout and line numbers leave no trace. It
+decides staleness only, never safety: a name that can not be followed is left out, one that may be meant counts.
+Another minor version of Python compiles otherwise, so every fingerprint changes with it.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import re
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
+from opcode import EXTENDED_ARG, hasconst, opmap
 from pathlib import Path
-from types import FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
-PLAIN = (str, bytes, int, float, bool, type(None))
-Functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+from riparian.assets.statements import Statements, statements_of
 
-NOT_CODE = frozenset({"ctx", "kind", "type_comment"})
-"""The fields of a tree's nodes that change nothing of what the code does."""
+GLOBAL, NAME, IMPORT = opmap["LOAD_GLOBAL"], opmap["LOAD_NAME"], opmap["IMPORT_NAME"]
+TELLING = re.compile(b"[%b]" % re.escape(bytes([*hasconst, GLOBAL, NAME, IMPORT])))
+"""The instructions whose argument says something that other instructions do not."""
 
-SEPARATE = NOT_CODE | {"body", "decorator_list"}
+PLAIN = frozenset({str, bytes, int, float, complex, bool, type(None), type(...)})
+DOCUMENTED = 0x4000000
+"""The flag of a code object that has a docstring, in versions of Python that have the flag."""
 
-Reference = tuple[str, ...]
-"""A name as code writes it, cut at its dots: ``("helpers", "clean")``. Behind ``""`` stands a path to import."""
+MOST_LAYERS = 20
+"""How deep functions are wrapped at most: a wrapper may wrap itself."""
+
+_ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
+_WORD = re.compile(r"[^\W\d]\w*")
 
 Target = tuple[str, str]
-"""A definition at the top level of a module: the module's name and its own."""
+"""A name at the top level of a module: the module's name and its own."""
+
+Unit = FunctionType | Target | str
+"""What counts: a function, what the statements of a target define, or words for something that is not ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One definition: the digest of its tree, and what it refers to outside itself."""
+class Piece(NamedTuple):
+    """What one code object does, with those inside it: ``text`` stands for it. And what it names outside itself."""
 
-    digest: bytes
-    references: frozenset[Reference]
-
-
-class SourceFile:
-    """What one module's file defines and imports at its top level. Parsed once."""
-
-    def __init__(self, module: str, path: Path) -> None:
-        self.module = module
-        self.package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        self.tree = ast.parse(path.read_bytes(), str(path))
-        self.definitions: dict[str, list[ast.stmt]] = {}
-        self.imports: dict[str, Target] = {}
-        self.stars: list[str] = []
-        self.functions: dict[int, ast.stmt] = {}
-        self._nested: dict[int, ast.stmt] | None = None
-        for statement in _flat(self.tree.body):
-            self._index(statement)
-
-    def _index(self, node: ast.stmt) -> None:
-        if isinstance(node, (*Functions, ast.ClassDef)):
-            self.definitions.setdefault(node.name, []).append(node)
-            self.functions[_first_line(node)] = node
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for name, target in import_targets(node, self.package):
-                if name == "*":
-                    self.stars.append(target[0])
-                else:
-                    self.imports[name] = target
-        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            for assigned in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                for part in ast.walk(assigned):
-                    if isinstance(part, ast.Name):
-                        self.definitions.setdefault(part.id, []).append(node)
-
-    def function(self, line: int) -> ast.stmt | None:
-        """Returns the function whose definition (its first decorator) begins at ``line``, at any depth."""
-        if line in self.functions:
-            return self.functions[line]
-        if self._nested is None:
-            self._nested = {_first_line(n): n for n in ast.walk(self.tree) if isinstance(n, Functions)}
-        return self._nested.get(line)
-
-    @cached_property
-    def dotted_imports(self) -> dict[str, str]:
-        """The dotted name of each imported one: ``{"pa": "pyarrow"}``."""
-        return {name: ".".join(filter(None, target)) for name, target in self.imports.items()}
+    text: str
+    globals: set[str]
+    imports: set[str]
+    names: set[str]  # of globals, imports and attributes alike
 
 
 class Code:
-    """The first-party code of one project: ``files`` by module name. Each file is parsed when first needed."""
+    """The first-party code of one project: its loaded ``modules`` by name. Each unit is read when first needed."""
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        self._paths = files
-        self._files: dict[str, SourceFile | None] = {}
-        self._pieces: dict[Target, Piece | None] = {}
-        self._next: dict[Target, tuple[Target, ...]] = {}
+    def __init__(self, modules: Mapping[str, ModuleType]) -> None:
+        self._names = {name: vars(module) for name, module in modules.items()}
+        self._statements: dict[str, Statements] = {}
+        self._meanings: dict[Target, tuple[list[Unit], str]] = {}
+        self._units: dict[Unit, tuple[bytes, list[Unit]]] = {}
 
-    def file(self, module: str) -> SourceFile | None:
-        """Returns a module's source, or None when it is not first-party or can not be read as Python."""
-        if module not in self._files:
-            try:
-                self._files[module] = SourceFile(module, self._paths[module]) if module in self._paths else None
-            except (OSError, SyntaxError, ValueError, RecursionError):
-                self._files[module] = None
-        return self._files[module]
+    def statements(self, module: str) -> Statements:
+        """Returns the statements of a module; none when it is not first-party or can not be read as Python."""
+        if module not in self._statements:
+            file = self._names.get(module, {}).get("__file__")
+            self._statements[module] = statements_of(module, Path(file or ""))
+        return self._statements[module]
 
-    def fingerprint(self, function: FunctionType) -> str:
+    def fingerprint(self, function: Callable[..., Any]) -> str:
         """Returns 64 hex digits that change when the function, or first-party code that it names, does."""
-        file = self.file(function.__module__)
-        node = file.function(function.__code__.co_firstlineno) if file else None
-        root = _piece([node], file) if file and node else None
-        if file is None or root is None:
-            return sha256(function.__code__.co_code + repr(function.__code__.co_names).encode()).hexdigest()
-        digests = {root.digest, _closure_values(function)}
-        seen: set[Target] = set()
-        waiting = list(self._targets(file, root))
+        digests: set[bytes] = set()
+        seen: set[Unit] = set()
+        waiting = self._layers(function) or [u for u in _unwrapped(function) if isinstance(u, FunctionType)]
         while waiting:
-            target = waiting.pop()
-            if target in seen:
-                continue
-            seen.add(target)
-            if piece := self._piece(target):
-                digests.add(piece.digest)
-                waiting.extend(self._neighbours(target, piece))
+            unit = waiting.pop()
+            if unit not in seen:
+                seen.add(unit)
+                if unit not in self._units:
+                    self._units[unit] = self._read(unit)
+                digest, found = self._units[unit]
+                digests.add(digest)
+                waiting.extend(found)
         return sha256(b"".join(sorted(digests))).hexdigest()
 
-    def _piece(self, target: Target) -> Piece | None:
-        if target not in self._pieces:
-            file = self.file(target[0])
-            self._pieces[target] = _piece(file.definitions[target[1]], file) if file else None
-        return self._pieces[target]
+    def _read(self, unit: Unit) -> tuple[bytes, list[Unit]]:
+        """Returns a unit's digest, and the units that it names."""
+        if isinstance(unit, str):
+            return _digest(unit), []
+        return self._function(unit) if isinstance(unit, FunctionType) else self._target(*unit)
 
-    def _neighbours(self, target: Target, piece: Piece) -> tuple[Target, ...]:
-        if target not in self._next:
-            file = self.file(target[0])
-            self._next[target] = tuple(self._targets(file, piece)) if file else ()
-        return self._next[target]
+    def _function(self, function: FunctionType) -> tuple[bytes, list[Unit]]:
+        piece = _piece(function.__code__)
+        # By position: the names of parameters are among those of the code's variables.
+        annotations = "\n".join(map(_annotation, function.__annotations__.values()))
+        piece.globals.update(_WORD.findall(annotations))
+        found = self._found(function.__globals__.get("__name__", ""), piece)
+        around = _around(function)
+        for value in around:
+            found += self._layers(value)
+        return _digest("\n".join([piece.text, annotations, *map(_constant, around)])), found
 
-    def _targets(self, file: SourceFile, piece: Piece) -> Iterator[Target]:
-        for reference in piece.references:
-            found = self._import(reference[1:], 0) if reference[0] == "" else self._resolve(file, reference, 0)
-            if found is not None:
-                yield found
+    def _target(self, module: str, name: str) -> tuple[bytes, list[Unit]]:
+        statements = self.statements(module)
+        if (code := statements.code(name)) is not None:
+            piece = _piece(code)
+            return _digest(piece.text), self._found(module, piece)
+        imported = [statements.imports[name]] if name in statements.imports else [(m, name) for m in statements.stars]
+        return b"", [unit for target in imported for unit in self._meaning(target)[0]]
 
-    def _resolve(self, file: SourceFile, reference: Reference, depth: int) -> Target | None:
-        """Follows a reference through imports to a definition. ``depth`` bounds imports that go round in circles."""
-        first = reference[0]
-        if first in file.definitions:
-            return (file.module, first)
-        if first in file.imports:
-            module, name = file.imports[first]
-            return self._import((module, *((name,) if name else ()), *reference[1:]), depth)
-        for module in file.stars:
-            if (found := self._import((module, *reference), depth)) is not None:
-                return found
-        return None
+    def _found(self, module: str, piece: Piece) -> list[Unit]:
+        """Returns the units that a piece of ``module`` names."""
+        found: list[Unit] = []
+        looked = [(module, piece.globals)]
+        looked += [(m, piece.names) for name in piece.imports for m in self._imported(module, name)]
+        modules = {module for module, _ in looked}
+        for module, names in looked:
+            namespace = self._names.get(module, {})
+            for name in names:
+                if name in namespace:
+                    units, inner = self._meaning((module, name))
+                    found += units
+                    if inner in self._names and inner not in modules:
+                        modules.add(inner)
+                        looked.append((inner, piece.names))
+        return found
 
-    def _import(self, path: Reference, depth: int) -> Target | None:
-        """Finds the definition that ``module.name…`` means, where ``path[0]`` is a module's dotted name."""
-        for cut in range(len(path), 0, -1):
-            file = self.file(".".join(path[:cut]))
-            if file is not None:
-                return self._resolve(file, path[cut:], depth + 1) if cut < len(path) and depth < 20 else None
-        return None
+    def _imported(self, module: str, name: str) -> Iterator[str]:
+        """Yields the modules that ``import name`` inside of ``module`` can mean: from which package is not in it."""
+        yield name
+        while module:
+            yield f"{module}.{name}".rstrip(".")
+            module = module.rpartition(".")[0]
+
+    def _meaning(self, target: Target) -> tuple[list[Unit], str]:
+        """Returns what a name stands for: units, or the name of a module whose members are meant."""
+        if target not in self._meanings:
+            self._meanings[target] = self._mean(*target)
+        return self._meanings[target]
+
+    def _mean(self, module: str, name: str) -> tuple[list[Unit], str]:
+        value = self._names.get(module, {}).get(name, len)
+        if isinstance(value, ModuleType):
+            return [], value.__name__
+        if isinstance(value, type):
+            outer = value.__qualname__.partition(".")[0]
+            home = self._names.get(value.__module__)
+            return [] if home is None else [(value.__module__, outer) if outer in home else (module, name)], ""
+        is_foreign = isinstance(value, FunctionType | BuiltinFunctionType)
+        return self._layers(value) or ([] if is_foreign else [(module, name)]), ""
+
+    def _layers(self, value: object) -> list[Unit]:
+        """Returns the functions of ours that a value wraps, and words for what others wrapped around; else nothing."""
+        layers: list[Unit] = []
+        is_ours = False
+        for layer in _unwrapped(value):
+            if not isinstance(layer, FunctionType):
+                kind = type(layer)
+                if not kind.__module__.startswith("riparian."):
+                    layers.append(f"{kind.__module__}.{kind.__qualname__}")
+            elif layer.__globals__.get("__name__") in self._names:
+                layers.append(layer)
+                is_ours = True
+            else:
+                layers.append(f"{layer.__code__.co_qualname}{[*map(_constant, _around(layer))]}")
+        return layers if is_ours else []
 
 
-def import_targets(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Target]]:
-    """Yields each name that an import binds, and its target: a module's dotted name, and a name in it or ``""``."""
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            # `import a.b` binds `a`; `import a.b as c` binds the module a.b.
-            first = alias.name.partition(".")[0]
-            yield (alias.asname, (alias.name, "")) if alias.asname else (first, (first, ""))
-        return
-    base = node.module or ""
-    if node.level:
-        parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-        base = ".".join([*parents, *([base] if base else [])])
-    for alias in node.names:
-        yield alias.asname or alias.name, (base, alias.name)
-
-
-def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yields the statements of a module's top level, also those under if, try and with."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, ast.If | ast.Try | ast.With):
-            for field in ("body", "orelse", "finalbody"):
-                yield from _flat(getattr(statement, field, []))
-            for handler in getattr(statement, "handlers", []):
-                yield from _flat(handler.body)
-
-
-def _first_line(node: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return decorators[0].lineno if decorators else node.lineno
-
-
-def _closure_values(function: FunctionType) -> bytes:
-    """Stands for the constants around an inner function: what one factory makes differs in nothing else."""
-    values: list[str] = []
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+def _unwrapped(value: object) -> Iterator[object]:
+    """Yields a value and what it wraps, as functools leaves it, from outside to inside."""
+    for _ in range(MOST_LAYERS):
+        yield value
         try:
-            if isinstance(cell.cell_contents, PLAIN):
-                values.append(f"{name}={cell.cell_contents!r}")
+            # Not by getattr: objects that make up their attributes have every one.
+            value = object.__getattribute__(value, "__dict__")["__wrapped__"]
+        except (AttributeError, KeyError):
+            return
+
+
+def _piece(code: CodeType) -> Piece:
+    """Reads one code object, and those inside it."""
+    operations, co_names, co_consts = bytearray(code.co_code), code.co_names, code.co_consts
+    named, imported, names = set(), set(), set(co_names)
+    constants: list[str] = []
+    # Operations and arguments take turns.
+    for found in TELLING.finditer(operations[::2]):
+        at = found.start()
+        operation, argument, shift, before = operations[2 * at], operations[2 * at + 1], 8, 2 * at - 2
+        while before >= 0 and operations[before] == EXTENDED_ARG:
+            argument |= operations[before + 1] << shift
+            shift, before = shift + 8, before - 2
+        if operation == GLOBAL:
+            named.add(co_names[argument >> 1])  # the lowest bit says something else
+        elif operation == NAME:
+            named.add(co_names[argument])
+        elif operation == IMPORT:
+            imported.add(co_names[argument])
+        elif isinstance(constant := co_consts[argument], CodeType):
+            inner = _piece(constant)
+            constants.append(inner.text)
+            named |= inner.globals
+            imported |= inner.imports
+            names |= inner.names
+            operations[2 * at + 1] = 0
+        else:
+            # By what it is: at which place it is kept depends on whether there is a docstring.
+            constants.append(repr(constant) if type(constant) in PLAIN else _constant(constant))
+            operations[2 * at + 1] = 0
+    parts = (
+        f"{code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {code.co_flags & ~DOCUMENTED}",
+        *(operations.hex(), " ".join(co_names), " ".join(code.co_varnames), " ".join(code.co_freevars)),
+        *constants,
+    )
+    return Piece("\n".join(parts), named, imported, names)
+
+
+def _around(function: FunctionType) -> list[object]:
+    """Returns the values that a function was made with: its defaults, and what it closes over."""
+    values: list[object] = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for cell in function.__closure__ or ():
+        try:
+            values.append(cell.cell_contents)
         except ValueError:  # the cell is empty: the name is bound later
             continue
-    return repr(values).encode()
+    return values
 
 
-def _piece(nodes: list[ast.stmt], file: SourceFile) -> Piece | None:
-    walk = _Walk(file)
-    try:
-        for node in nodes:
-            walk.visit(node)
-    except RecursionError:  # an expression of a thousand operands
-        return None
-    return Piece(sha256("".join(walk.text).encode("utf-8", "surrogatepass")).digest(), frozenset(walk.references()))
+def _constant(value: object) -> str:
+    """Returns a text that is the same in every process: the value where it is plain, else its type."""
+    kind = type(value)
+    if kind in PLAIN:
+        return repr(value)
+    if kind in (tuple, list):
+        return f"{kind.__name__}{[*map(_constant, value)]}"  # type: ignore[call-overload]  # `kind` says it
+    if kind in (set, frozenset):
+        return f"{kind.__name__}{sorted(map(_constant, value))}"  # type: ignore[call-overload]  # the same
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
-class _Walk:
-    """Writes a tree as text without what is not code, and gathers the names that it takes from outside."""
-
-    def __init__(self, file: SourceFile) -> None:
-        self.text: list[str] = []
-        self._file = file
-        self._loads: set[Reference] = set()
-        self._binds: set[str] = set()
-        self._imports: dict[str, Reference] = {}
-        self._imported: set[Reference] = set()
-
-    def references(self) -> set[Reference]:
-        return self._loads | self._imported
-
-    def visit(self, node: ast.AST) -> None:
-        kind = type(node)
-        if kind is ast.Name:
-            self._name(node)  # type: ignore[arg-type]  # `kind is` says it; isinstance is slower, on the hot path
-        elif kind is ast.Constant:
-            self.text.append(repr(node.value))  # type: ignore[attr-defined]  # the same
-        elif kind is ast.Attribute:
-            self._attribute(node)  # type: ignore[arg-type]  # the same
-        elif kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda):
-            self._scope(node)
-        else:
-            if kind in (ast.Import, ast.ImportFrom):
-                self._import(node)  # type: ignore[arg-type]  # the same
-            self._fields(node)
-
-    def _fields(self, node: ast.AST, but: frozenset[str] = NOT_CODE) -> None:
-        text = self.text
-        text.append(type(node).__name__ + "(")
-        for field in node._fields:
-            # Empty fields are left out, so that a version of Python that adds one changes no fingerprint.
-            value = None if field in but else getattr(node, field, None)
-            if value is None or value == []:
-                continue
-            text.append(field)
-            if isinstance(value, ast.AST):
-                self.visit(value)
-            elif isinstance(value, list):
-                for item in value:
-                    if isinstance(item, ast.AST):
-                        self.visit(item)
-                    else:
-                        text.append(repr(item))
-                    text.append(",")
-            else:
-                text.append("=" + repr(value))
-            text.append(";")
-        text.append(")")
-
-    def _name(self, node: ast.Name) -> None:
-        self.text.append("$" + node.id)
-        if type(node.ctx) is ast.Load:
-            self._loads.add((node.id,))
-        else:
-            self._binds.add(node.id)
-
-    def _attribute(self, node: ast.Attribute) -> None:
-        if (path := _dotted(node)) is None:
-            self._fields(node)
-        else:
-            self.text.append("$" + ".".join(path))
-            self._loads.add(path)
-
-    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
-        for name, (module, member) in import_targets(node, self._file.package):
-            self._binds.add(name)
-            self._imports[name] = ("", module, member) if member else ("", module)
-
-    def _scope(self, node: ast.AST) -> None:
-        """A function or class: what it binds hides names of the same text outside."""
-        outer_loads, outer_binds = self._loads, self._binds
-        self._loads, self._binds = set(), set()
-        self._fields(node, SEPARATE)
-        for decorator in getattr(node, "decorator_list", []):
-            if not self._is_ours(decorator):
-                self.text.append("@")
-                self.visit(decorator)
-        # Defaults, annotations and decorators are evaluated outside: their names are not hidden by the parameters.
-        outer_loads |= self._loads
-        self._loads = set()
-        arguments = getattr(node, "args", None)
-        if isinstance(arguments, ast.arguments):
-            every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
-            self._binds.update(a.arg for a in every if a)
-        body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]  # a scope has one
-        self.text.append(":")
-        for statement in body[_has_docstring(body) :]:
-            self.visit(statement)
-            self.text.append("\n")
-        for path in self._loads:
-            if path[0] not in self._binds:
-                outer_loads.add(path)
-            elif path[0] in self._imports:
-                self._imported.add((*self._imports[path[0]], *path[1:]))
-        self._loads, self._binds = outer_loads, outer_binds
-        if name := getattr(node, "name", None):
-            self._binds.add(name)
-
-    def _is_ours(self, decorator: ast.expr) -> bool:
-        path = _dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        return path is not None and self._file.imports.get(path[0], ("", ""))[0].partition(".")[0] == "riparian"
+def _annotation(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return value.__qualname__ if isinstance(value, type) else _ADDRESS.sub("", repr(value))
 
 
-def _dotted(node: ast.expr) -> Reference | None:
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
-
-
-def _has_docstring(body: list[ast.AST]) -> bool:
-    first = body[0] if body else None
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+def _digest(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -35,11 +35,20 @@ def last_segment(key: AssetKey) -> str:
 
 
 def key_of(asset: object) -> AssetKey:
-    """Returns the key of a key text, a source or an @asset function; raises DeclarationError for anything else."""
+    """Returns the key of a key text, a source, an @asset function, or of the one asset that a @workflow makes.
+
+    Raises DeclarationError for anything else.
+    """
     if isinstance(asset, str):
         return parse_key(asset)
-    # Both declarations hold themselves under this name, so that this file need not know them.
-    key = getattr(getattr(asset, "__riparian__", None), "key", None)
+    # All declarations hold themselves under this name, so that this file need not know them.
+    declared = getattr(asset, "__riparian__", None)
+    products = getattr(declared, "produces", None)
+    if products is not None and len(products) > 1:
+        raise DeclarationError(
+            f"{getattr(declared, 'key', '')} makes {', '.join(products)}; name the one that is meant by its key"
+        )
+    key = products[0] if products else getattr(declared, "key", None)
     if key is None:
         raise DeclarationError(
             f"{getattr(asset, '__qualname__', repr(asset))} is no asset; "

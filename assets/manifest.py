@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +13,10 @@ from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.partitions import MAPPINGS, Mapping, Partitions, partitions_from_json
 from riparian.assets.policy import Policy
-from riparian.assets.retry import Retry
+from riparian.assets.tasks import TaskSpec, task_from_json, task_json
 from riparian.assets.triggers import Trigger, trigger_from_json
 
-__all__ = ["AssetSpec", "FileDrop", "InputSpec", "Manifest", "Retry", "TaskSpec", "WorkflowSpec"]
-
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +36,19 @@ class AssetSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """One consumed asset: the parameter that receives it, as which type, and which of its partitions."""
+    """One consumed asset, by the name that the workflow gives it, and which of its partitions are meant."""
 
     parameter: str
     asset: AssetKey
-    type: str  # of the annotation, a name of annotations.py such as "pyarrow.lib.Table" or "dict"; of one partition
     mapping: Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
-    """One function to run: ``module:qualname`` in the bundle. ``context`` names the parameter that receives ctx."""
-
-    name: str
-    module: str
-    qualname: str
-    context: str | None = None
-    returns: str = ""  # of the return annotation, a name of annotations.py
-    retry: Retry = field(default_factory=Retry)
-    timeout_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowSpec:
-    """Tasks that consume and produce assets for one partition. ``@asset`` declares one of a single task."""
+    """Tasks that consume and produce assets for one partition. ``@asset`` declares one of a single task.
+
+    A task comes after those whose results it takes.
+    """
 
     key: str
     inputs: tuple[InputSpec, ...]
@@ -80,6 +68,8 @@ class Manifest:
     bundle: str
     assets: tuple[AssetSpec, ...] = ()
     workflows: tuple[WorkflowSpec, ...] = ()
+    text: str = field(default="", init=False, repr=False, compare=False)
+    """What it was read from, where it was: to write a large manifest again takes as long as to read it."""
 
     def to_json(self) -> str:
         """Returns canonical JSON: the same declarations give the same text."""
@@ -102,7 +92,9 @@ class Manifest:
                 json.dumps(body, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as exc:
             raise DeclarationError(f"this is not a manifest ({exc}); write it by `riparian apply`") from exc
-        return cls.from_body(body)
+        read = cls.from_body(body)
+        object.__setattr__(read, "text", text if isinstance(text, str) else text.decode())
+        return read
 
     @classmethod
     def from_body(cls, body: Any) -> Manifest:
@@ -113,11 +105,18 @@ class Manifest:
                     f"this manifest has version {body['version']}, this control plane reads {MANIFEST_VERSION}; "
                     "run the same version of riparian on both sides"
                 )
+            assets = tuple([_asset(a) for a in body["assets"]])
+            known = {a.key: a.key for a in assets}
+
+            def key(text: Any) -> AssetKey:
+                # Each key is there some five times: it is judged once, and kept once.
+                return known.get(text) or parse_key(text)
+
             return cls(
                 project=str(body["project"]),
                 bundle=str(body["bundle"]),
-                assets=tuple(_asset(a) for a in body["assets"]),
-                workflows=tuple(_workflow(w) for w in body["workflows"]),
+                assets=assets,
+                workflows=tuple([_workflow(w, key) for w in body["workflows"]]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise DeclarationError(
@@ -125,94 +124,70 @@ class Manifest:
             ) from exc
 
 
-# Written out, not dataclasses.asdict: that one copies deeply, and took most of the time of a large manifest.
+# Written out and sparse, not by dataclasses.asdict, which copies deeply: a large project has ten thousands of these.
+# What is left out has the value that it has when nobody says it.
 
 
-def _location_json(location: Location | None) -> dict[str, Any] | None:
-    return {"file": location.file, "line": location.line} if location else None
-
-
-def _drop_json(drop: FileDrop) -> dict[str, Any]:
-    return {"pattern": drop.pattern, "settle_seconds": drop.settle_seconds}
-
-
-def _retry_json(r: Retry) -> dict[str, Any]:
-    return {
-        "attempts": r.attempts,
-        "delay_seconds": r.delay_seconds,
-        "factor": r.factor,
-        "max_delay_seconds": r.max_delay_seconds,
-    }
-
-
-def _task_json(t: TaskSpec) -> dict[str, Any]:
-    return {
-        "name": t.name,
-        "module": t.module,
-        "qualname": t.qualname,
-        "context": t.context,
-        "returns": t.returns,
-        "retry": _retry_json(t.retry),
-        "timeout_seconds": t.timeout_seconds,
-    }
+def _location_json(location: Location) -> list[Any]:
+    return [location.file, location.line]
 
 
 def _asset_json(a: AssetSpec) -> dict[str, Any]:
-    return {
-        "key": a.key,
-        "kind": a.kind,
-        "format": a.format,
-        "partitions": a.partitions.to_json() if a.partitions else None,
-        "policy": a.policy.to_json() if a.policy else None,
-        "arrives": _drop_json(a.arrives) if a.arrives else None,
-        "producer": a.producer,
-        "description": a.description,
-        "location": _location_json(a.location),
-    }
+    body: dict[str, Any] = {"key": a.key, "kind": a.kind, "format": a.format}
+    if a.partitions is not None:
+        body["partitions"] = a.partitions.to_json()
+    if a.policy is not None:
+        body["policy"] = a.policy.to_json()
+    if a.arrives is not None:
+        body["arrives"] = {"pattern": a.arrives.pattern, "settle_seconds": a.arrives.settle_seconds}
+    if a.producer is not None:
+        body["producer"] = a.producer
+    if a.description:
+        body["description"] = a.description
+    if a.location is not None:
+        body["location"] = _location_json(a.location)
+    return body
 
 
 def _asset(body: Dict[str, Any]) -> AssetSpec:
+    get = body.get
     return AssetSpec(
         key=parse_key(body["key"]),
         kind=body["kind"],
         format=body["format"],
-        partitions=partitions_from_json(body["partitions"]),
-        policy=Policy.from_json(body["policy"]) if body["policy"] is not None else None,
-        arrives=FileDrop(**body["arrives"]) if body["arrives"] else None,
-        producer=body["producer"],
-        description=body["description"],
-        location=Location(**body["location"]) if body["location"] else None,
+        partitions=partitions_from_json(get("partitions")),
+        policy=Policy.from_json(body["policy"]) if "policy" in body else None,
+        arrives=FileDrop(**body["arrives"]) if "arrives" in body else None,
+        producer=get("producer"),
+        description=get("description", ""),
+        location=Location(*body["location"]) if "location" in body else None,
     )
 
 
 def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
-    return {
+    body: dict[str, Any] = {
         "key": w.key,
-        "inputs": [
-            {"parameter": i.parameter, "asset": i.asset, "type": i.type, "mapping": i.mapping.kind} for i in w.inputs
-        ],
-        "produces": list(w.produces),
-        "tasks": [_task_json(t) for t in w.tasks],
+        "inputs": [[i.parameter, i.asset, i.mapping.kind] for i in w.inputs],
+        "produces": w.produces,
+        "tasks": [task_json(t) for t in w.tasks],
         "trigger": w.trigger.to_json(),
-        "partitions": w.partitions.to_json() if w.partitions else None,
         "fingerprint": w.fingerprint,
-        "location": _location_json(w.location),
     }
+    if w.partitions is not None:
+        body["partitions"] = w.partitions.to_json()
+    if w.location is not None:
+        body["location"] = _location_json(w.location)
+    return body
 
 
-def _workflow(body: Dict[str, Any]) -> WorkflowSpec:
+def _workflow(body: Dict[str, Any], key: Callable[[Any], AssetKey]) -> WorkflowSpec:
     return WorkflowSpec(
-        key=parse_key(body["key"]),
-        inputs=tuple(
-            InputSpec(
-                parameter=i["parameter"], asset=parse_key(i["asset"]), type=i["type"], mapping=MAPPINGS[i["mapping"]]
-            )
-            for i in body["inputs"]
-        ),
-        produces=tuple(parse_key(a) for a in body["produces"]),
-        tasks=tuple(TaskSpec(**{**t, "retry": Retry(**t["retry"])}) for t in body["tasks"]),
+        key=key(body["key"]),
+        inputs=tuple([InputSpec(parameter=p, asset=key(a), mapping=MAPPINGS[m]) for p, a, m in body["inputs"]]),
+        produces=tuple([key(a) for a in body["produces"]]),
+        tasks=tuple([task_from_json(t, key) for t in body["tasks"]]),
         trigger=trigger_from_json(body["trigger"]),
-        partitions=partitions_from_json(body["partitions"]),
+        partitions=partitions_from_json(body.get("partitions")),
         fingerprint=body["fingerprint"],
-        location=Location(**body["location"]) if body["location"] else None,
+        location=Location(*body["location"]) if "location" in body else None,
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from riparian.assets.errors import DeclarationError
@@ -24,6 +28,9 @@ class Interval:
 
 
 EVERYTHING = Interval("", "\U0010ffff")
+
+MOST_KEYS = 10_000
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,78 @@ class Daily:
             raise DeclarationError(f"partition {text!r} lies outside {self.start} to {self.end or '9999-12-31'}")
         return text
 
-    def overlaps(self, other: Daily) -> bool:
+    def overlaps(self, other: Partitions) -> bool:
+        if not isinstance(other, Daily):
+            return False
         return self.start <= (other.end or "9999-12-31") and other.start <= (self.end or "9999-12-31")
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "daily", "name": self.name, "start": self.start, "end": self.end}
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """One partition for each of ``keys``, which are kept in order. ``name`` is the dimension's name.
+
+    A key is letters, digits, ``.``, ``_`` and ``-``, and begins with a letter or a digit. One that is added later is
+    made like those that were there from the start.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+
+    def __init__(self, name: str, keys: Iterable[str]) -> None:
+        where = f"Static({name!r})"
+        if not name.isidentifier():
+            raise DeclarationError(f"{where}: the dimension's name must be an identifier, such as 'region'")
+        if isinstance(keys, str):
+            raise DeclarationError(f"{where}: the keys are the text {keys!r}; write a list, such as [{keys!r}]")
+        listed = sorted(keys, key=str)
+        if not 0 < len(listed) <= MOST_KEYS:
+            raise DeclarationError(
+                f"{where} has {len(listed)} keys; name at least one and at most {MOST_KEYS:,}, and cut what has more "
+                "by day, or leave it in one piece"
+            )
+        for key in listed:
+            if not isinstance(key, str) or not _KEY.fullmatch(key):
+                raise DeclarationError(
+                    f"{where}: {key!r} can not be a key; write at most 200 letters, digits, '.', '_' and '-', "
+                    "beginning with a letter or a digit, such as 'eu' or 'us-east'"
+                )
+        for key, following in pairwise(listed):
+            if key == following:
+                raise DeclarationError(f"{where} has the key {key!r} twice; name it once")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "keys", tuple(listed))
+
+    def __contains__(self, key: str) -> bool:
+        place = bisect_left(self.keys, key)
+        return place < len(self.keys) and self.keys[place] == key
+
+    def parse(self, text: str) -> str:
+        """Returns ``text`` as a partition key; raises DeclarationError when it is none of these partitions."""
+        if text in self:
+            return text
+        import difflib  # only for who mistyped
+
+        close = difflib.get_close_matches(text, self.keys, n=1)
+        remedy = f"did you mean {close[0]!r}?" if close else f"write one of {self._listed()}"
+        raise DeclarationError(f"partition {text!r} is none of {self.name!r}; {remedy}")
+
+    def overlaps(self, other: Partitions) -> bool:
+        return isinstance(other, Static) and not set(self.keys).isdisjoint(other.keys)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "static", "name": self.name, "keys": list(self.keys)}
+
+    def _listed(self) -> str:
+        shown = ", ".join(map(repr, self.keys[:5]))
+        return shown if len(self.keys) <= 5 else f"{shown} and {len(self.keys) - 5} more"
+
+    def __str__(self) -> str:
+        return f"Static({self.name!r}, [{self._listed()}])"
+
+    __repr__ = __str__
 
 
 def _day(text: str, what: str) -> date:
@@ -67,14 +141,18 @@ def _day(text: str, what: str) -> date:
     return day
 
 
-Partitions = Daily
+Partitions = Daily | Static
 """Every partition definition there is. ``None`` stands for an asset in one piece."""
+
+KINDS = (Daily, Static)
 
 
 def fits(partitions: Partitions | None, key: str) -> bool:
     """Whether ``key`` is a partition of an asset that is cut so (None: in one piece)."""
     if partitions is None:
         return key == WHOLE
+    if isinstance(partitions, Static):
+        return key in partitions
     try:
         partitions.parse(key)
     except DeclarationError:
@@ -83,11 +161,16 @@ def fits(partitions: Partitions | None, key: str) -> bool:
 
 
 def partitions_from_json(body: dict[str, Any] | None) -> Partitions | None:
+    """Reads what ``to_json`` wrote; raises DeclarationError for what this version does not know."""
     if body is None:
         return None
-    if body.get("kind") != "daily":
-        raise DeclarationError(f"unknown partitions {body.get('kind')!r}; this version knows 'daily'")
-    return Daily(body["name"], body["start"], body.get("end"))
+    match body.get("kind"):
+        case "daily":
+            return Daily(body["name"], body["start"], body.get("end"))
+        case "static":
+            return Static(body["name"], body["keys"])
+        case other:
+            raise DeclarationError(f"unknown partitions {other!r}; this version knows 'daily' and 'static'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Which partition does the name of an arriving file stand for?
 
-A pattern is a path with placeholders, ``drop/flights_{day:%Y-%m-%d}.csv``. ``{day}`` alone stands for ``YYYY-MM-DD``
-where ``day`` is the partitions' dimension, and elsewhere for any text without a slash; ``{{`` and ``}}`` are braces.
+A pattern is a path with placeholders, ``drop/flights_{day:%Y-%m-%d}.csv``. Where its name is the partitions' dimension,
+``{day}`` alone stands for ``YYYY-MM-DD`` of daily partitions and ``{region}`` for one of the keys of static ones;
+elsewhere a placeholder stands for any text without a slash. ``{{`` and ``}}`` are braces.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import lru_cache
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.files import UNFINISHED_SUFFIXES
-from riparian.assets.partitions import WHOLE, Partitions
+from riparian.assets.partitions import WHOLE, Daily, Partitions
 
 ISO_DAY = "%Y-%m-%d"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -68,12 +69,20 @@ class Pattern:
         """Raises DeclarationError when a name that fits does not say which of ``partitions`` it is."""
         named = {p.name for p in self.placeholders}
         if partitions is not None and partitions.name not in named:
+            written = f"{partitions.name}:{ISO_DAY}" if isinstance(partitions, Daily) else partitions.name
             raise DeclarationError(
                 f"the pattern {self.text!r} does not say which {partitions.name!r} a file is for; "
-                f"write {{{partitions.name}:{ISO_DAY}}} where the name has it"
+                f"write {{{written}}} where the name has it"
             )
         for p in self.placeholders:
-            if p.strftime is not None and (partitions is None or p.name != partitions.name):
+            if p.strftime is None:
+                continue
+            if partitions is not None and p.name == partitions.name and not isinstance(partitions, Daily):
+                raise DeclarationError(
+                    f"the pattern {self.text!r} reads {p.name!r} as a day, but its partitions are keys; "
+                    f"write {{{p.name}}}"
+                )
+            if partitions is None or p.name != partitions.name:
                 raise DeclarationError(
                     f"the pattern {self.text!r} reads {p.name!r} as a day, but no partition is called so; "
                     f"declare partitions=Daily({p.name!r}, start=…) or write {{{p.name}}}"
@@ -86,19 +95,19 @@ class Pattern:
             return None
         if partitions is None:
             return WHOLE
-        # A name can fit in two ways when {day} is any text: the way that reads a day wins.
-        found = _shape(self.parts, partitions.name).fullmatch(relative_path) or found
+        if isinstance(partitions, Daily):
+            # A name can fit in two ways when {day} is any text: the way that reads a day wins.
+            found = _shape(self.parts, partitions.name).fullmatch(relative_path) or found
         written = {p.name: p for p in self.placeholders}.get(partitions.name)
         if written is None:
             return BadMatch(f"the pattern {self.text!r} names no {partitions.name!r}")
         text = found[partitions.name]
+        if not isinstance(partitions, Daily):
+            return _parse(text, partitions)
         day = _parse_day(text, written.strftime or ISO_DAY)
         if day is None:
             return BadMatch(f"{text!r} is not a {partitions.name} written {written.strftime or ISO_DAY}")
-        try:
-            return partitions.parse(day.isoformat())
-        except DeclarationError as exc:
-            return BadMatch(str(exc))
+        return _parse(day.isoformat(), partitions)
 
     def format(self, partition: str, others: Mapping[str, str] | None = None) -> str:
         """Returns the path, relative to ``folder``, that a file of this partition has.
@@ -107,7 +116,7 @@ class Pattern:
         """
         others = others or {}
         return "".join(
-            p if isinstance(p, str) else others[p.name] if p.name in others else _format_day(partition, p.strftime)
+            p if isinstance(p, str) else others[p.name] if p.name in others else _written(partition, p.strftime)
             for p in self.parts
         )
 
@@ -133,6 +142,17 @@ def parse_pattern(text: str) -> Pattern:
 def placeholders(pattern: str) -> tuple[str, ...]:
     """Returns the names between the braces, in order; raises DeclarationError like ``parse_pattern``."""
     return tuple(p.name for p in parse_pattern(pattern).placeholders)
+
+
+def _parse(text: str, partitions: Partitions) -> str | BadMatch:
+    try:
+        return partitions.parse(text)
+    except DeclarationError as exc:
+        return BadMatch(str(exc))
+
+
+def _written(partition: str, strftime: str | None) -> str:
+    return partition if strftime is None else _format_day(partition, strftime)
 
 
 def _parts(text: str) -> tuple[str | Placeholder, ...]:
@@ -254,7 +274,7 @@ def _parse_day(text: str, strftime: str) -> date | None:
     return day if _format_day(day.isoformat(), strftime) == text else None
 
 
-def _format_day(partition: str, strftime: str | None) -> str:
+def _format_day(partition: str, strftime: str) -> str:
     day = date.fromisoformat(partition)
     values = {
         "%Y": f"{day.year:04}",
@@ -265,4 +285,4 @@ def _format_day(partition: str, strftime: str | None) -> str:
         "%j": f"{(day - date(day.year, 1, 1)).days + 1:03}",
         "%%": "%",
     }
-    return "".join(values.get(piece, piece) for piece in _CUT.split(strftime or ISO_DAY))
+    return "".join(values.get(piece, piece) for piece in _CUT.split(strftime))

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from riparian.assets.annotations import evaluate, format_of
-from riparian.assets.binding import Binding, Catalogue, bind
+from riparian.assets.binding import Catalogue, Evaluate, bind
 from riparian.assets.check import FORMATS, check, in_order
 from riparian.assets.closure import is_first_party
-from riparian.assets.declare import Declaration, Declared, Source, declaration_of, plain_function
+from riparian.assets.composition import Body, Composed, read_body
+from riparian.assets.declare import Declaration, Declared, Source, Workflow, declaration_of, plain_function
 from riparian.assets.errors import Location, Problem
 from riparian.assets.fingerprint import Code
-from riparian.assets.manifest import AssetSpec, TaskSpec, WorkflowSpec
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import AssetSpec, WorkflowSpec
+from riparian.assets.tasks import TaskSpec, task_json
+from riparian.assets.workflows import Task
 
 Name = tuple[str, str]
 """A module, and a dotted name in it."""
+
+NOWHERE: Name = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,37 +58,38 @@ def describe(
     formats: Collection[str] = FORMATS,
 ) -> Project:
     """Returns what was ``declared``, bound and checked. ``modules`` are the first-party ones, by name."""
-    names = _names(modules)
     reader = _Reader(root, modules)
-    own = [d for d in dict.fromkeys(declared) if id(d) in names or reader.is_own(d.location)]
-    catalogue = Catalogue((d.key, d.partitions) for d in own)
+    own = [d for d in dict.fromkeys(declared) if reader.is_own(d)]
+    catalogue = Catalogue((key, d.partitions) for d in own for key in _makes(d))
     assets: list[AssetSpec] = []
     workflows: list[WorkflowSpec] = []
-    problems: list[Problem] = []
     for each in own:
-        location = reader.relative(each.location)
-        if isinstance(each, Source):
-            assets.append(_source(each, location))
-            continue
-        binding = bind(each, catalogue, reader.evaluator(each), location)
-        problems.extend(binding.problems)
-        name = _entry(each, modules, names)
-        if name is None:
-            problems.append(_unreachable(each, location))
-        assets.append(_asset(each, binding, location))
-        workflows.append(_workflow(each, binding, name or ("", ""), reader.fingerprint(each), location))
-    problems.extend(check(assets, workflows, formats=formats))
+        match each:
+            case Source():
+                assets.append(_source(each, reader.place(each.location)))
+            case Declaration():
+                made, workflow = _asset(each, reader, catalogue)
+                assets.append(made)
+                workflows.append(workflow)
+            case Workflow():
+                products, workflow = _workflow(each, reader, catalogue)
+                assets.extend(products)
+                workflows.append(workflow)
+    problems = [*reader.problems, *check(assets, workflows, formats=formats)]
     return Project(assets=tuple(assets), workflows=tuple(workflows), problems=in_order(problems))
 
 
 class _Reader:
-    """What has to be looked up in the project's files, each once."""
+    """What has to be looked up in the project's files and modules, each once, and what was found wrong there."""
 
     def __init__(self, root: Path, modules: Mapping[str, ModuleType]) -> None:
         self._root = root
-        self._code = Code({name: Path(str(module.__file__)).resolve() for name, module in modules.items()})
+        self._modules = modules
+        self._names = _names(modules)
+        self._code = Code(modules)
         self._files: dict[str, tuple[bool, str]] = {}
         self._evaluated: dict[tuple[int, str], object] = {}
+        self.problems: list[Problem] = []
 
     def _file(self, location: Location) -> tuple[bool, str]:
         """Returns whether the file is first-party, and its path relative to the project (absolute outside of it)."""
@@ -90,17 +99,40 @@ class _Reader:
             self._files[location.file] = (is_first_party(self._root, path), name.as_posix())
         return self._files[location.file]
 
-    def is_own(self, location: Location) -> bool:
-        return self._file(location)[0]
+    def is_own(self, declared: Declared) -> bool:
+        """Whether the project declares it: in one of its files, or by a name in one of its modules."""
+        return id(declared) in self._names or self._file(declared.location)[0]
 
-    def relative(self, location: Location) -> Location:
+    def place(self, location: Location) -> Location:
+        """Returns the location as people see it."""
         return Location(self._file(location)[1], location.line)
 
-    def fingerprint(self, declared: Declaration) -> str:
-        return self._code.fingerprint(plain_function(declared.function))
+    def fingerprint(self, function: Callable[..., Any]) -> str:
+        return self._code.fingerprint(function)
 
-    def evaluator(self, declared: Declaration) -> Any:
-        function = plain_function(declared.function)
+    def entry(self, value: object, function: FunctionType, what: str, location: Location) -> Name:
+        """Returns the name by which a worker finds ``value``, best the one that its function has itself."""
+        found: object = self._modules.get(function.__module__)
+        for part in function.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is value:
+            return (function.__module__, function.__qualname__)
+        for name, named in self._names.get(id(value), ()):
+            if named is value:
+                return name
+        self.problems.append(
+            Problem(
+                code="unreachable_function",
+                message=f"{what} has no name of its own at module level, so a worker can not find it",
+                remedy=f"Assign what {function.__qualname__.partition('.')[0]} makes to a module-level name of its "
+                "own, or define it there",
+                location=location,
+            )
+        )
+        return NOWHERE
+
+    def evaluator(self, function: FunctionType) -> Evaluate:
+        """Returns what turns annotations of the function that are text into what they stand for."""
         names = function.__globals__
 
         def evaluated(annotation: object) -> object:
@@ -108,44 +140,26 @@ class _Reader:
                 return annotation
             at = (id(names), annotation)
             if at not in self._evaluated:
-                file = self._code.file(function.__module__)
-                self._evaluated[at] = evaluate(annotation, names, file.dotted_imports if file else {})
+                imports = self._code.statements(function.__module__).dotted
+                self._evaluated[at] = evaluate(annotation, names, imports)
             return self._evaluated[at]
 
         return evaluated
 
 
 def _names(modules: Mapping[str, ModuleType]) -> dict[int, list[tuple[Name, object]]]:
-    """Returns under which names each declaration can be found, by the declaration's id."""
+    """Returns under which names each task, each declaration and what it stands on can be found, by their ids."""
     names: dict[int, list[tuple[Name, object]]] = {}
     for module_name, module in modules.items():
         for name, value in list(vars(module).items()):
-            if (declared := declaration_of(value)) is not None:
-                names.setdefault(id(declared), []).append(((module_name, name), value))
+            declared = declaration_of(value)
+            for found in (declared, value) if declared is not None else (value,) if type(value) is Task else ():
+                names.setdefault(id(found), []).append(((module_name, name), value))
     return names
 
 
-def _entry(
-    declared: Declaration, modules: Mapping[str, ModuleType], names: Mapping[int, list[tuple[Name, object]]]
-) -> Name | None:
-    """Returns the name by which a worker finds the function, best the one that it has itself."""
-    function = plain_function(declared.function)
-    value: object = modules.get(function.__module__)
-    for part in function.__qualname__.split("."):
-        value = getattr(value, part, None)
-    if value is declared.function:
-        return (function.__module__, function.__qualname__)
-    return next((name for name, value in names.get(id(declared), ()) if value is declared.function), None)
-
-
-def _unreachable(declared: Declaration, location: Location) -> Problem:
-    name = plain_function(declared.function).__qualname__
-    return Problem(
-        code="unreachable_function",
-        message=f"the function of {declared.key} has no name of its own at module level, so a worker can not find it",
-        remedy=f"Assign what {name.partition('.')[0]} makes to a module-level name of its own, or define it there",
-        location=location,
-    )
+def _makes(declared: Declared) -> tuple[AssetKey, ...]:
+    return declared.produces if isinstance(declared, Workflow) else (declared.key,)
 
 
 def _source(declared: Source, location: Location) -> AssetSpec:
@@ -161,8 +175,13 @@ def _source(declared: Source, location: Location) -> AssetSpec:
     )
 
 
-def _asset(declared: Declaration, binding: Binding, location: Location) -> AssetSpec:
-    return AssetSpec(
+def _asset(declared: Declaration, reader: _Reader, catalogue: Catalogue) -> tuple[AssetSpec, WorkflowSpec]:
+    location = reader.place(declared.location)
+    function = plain_function(declared.function)
+    binding = bind(declared, catalogue, reader.evaluator(function), location)
+    reader.problems.extend(binding.problems)
+    module, qualname = reader.entry(declared.function, function, f"the function of {declared.key}", location)
+    made = AssetSpec(
         key=declared.key,
         kind="asset",
         format=format_of(binding.returns) if binding.returns else "",
@@ -172,27 +191,90 @@ def _asset(declared: Declaration, binding: Binding, location: Location) -> Asset
         description=declared.description,
         location=location,
     )
-
-
-def _workflow(
-    declared: Declaration, binding: Binding, name: Name, fingerprint: str, location: Location
-) -> WorkflowSpec:
     task = TaskSpec(
-        name=name[1].rpartition(".")[2],
-        module=name[0],
-        qualname=name[1],
+        name=qualname.rpartition(".")[2],
+        module=module,
+        qualname=qualname,
         context=binding.context,
         returns=binding.returns,
+        arguments=binding.arguments,
+        output=declared.key,
         retry=declared.retry,
         timeout_seconds=declared.timeout_seconds,
     )
-    return WorkflowSpec(
+    workflow = WorkflowSpec(
         key=declared.key,
         inputs=binding.inputs,
         produces=(declared.key,),
         tasks=(task,),
         trigger=declared.trigger,
         partitions=declared.partitions,
-        fingerprint=fingerprint,
+        fingerprint=reader.fingerprint(declared.function),
         location=location,
     )
+    return made, workflow
+
+
+def _workflow(declared: Workflow, reader: _Reader, catalogue: Catalogue) -> tuple[list[AssetSpec], WorkflowSpec]:
+    location = reader.place(declared.location)
+    body = read_body(declared, catalogue, reader.evaluator, reader.place)
+    reader.problems.extend(body.problems)
+    formats = {c.call.output: format_of(c.returns) for c in body.calls if c.returns}
+    made = [
+        AssetSpec(
+            key=key,
+            kind="asset",
+            format=formats.get(key, ""),
+            partitions=declared.partitions,
+            policy=declared.policies[key],
+            producer=declared.key,
+            description=declared.description,
+            location=location,
+        )
+        for key in declared.produces
+    ]
+    tasks = tuple(_task(each, declared, reader) for each in body.calls)
+    workflow = WorkflowSpec(
+        key=declared.key,
+        inputs=body.inputs,
+        produces=declared.produces,
+        tasks=tasks,
+        trigger=declared.trigger,
+        partitions=declared.partitions,
+        fingerprint=_fingerprint(declared, body, tasks, reader),
+        location=location,
+    )
+    return made, workflow
+
+
+def _task(composed: Composed, declared: Workflow, reader: _Reader) -> TaskSpec:
+    call = composed.call
+    function = plain_function(call.task.function)
+    module, qualname = reader.entry(
+        call.task, function, f"the task {call.name} of {declared.key}", reader.place(declared.location)
+    )
+    return TaskSpec(
+        name=call.name,
+        module=module,
+        qualname=qualname,
+        context=composed.context,
+        returns=composed.returns,
+        arguments=composed.arguments,
+        output=call.output,
+        mapped=call.mapped,
+        roads=call.roads,
+        labels=call.labels,
+        retry=call.task.retry,
+        timeout_seconds=call.task.timeout_seconds,
+    )
+
+
+def _fingerprint(declared: Workflow, body: Body, tasks: tuple[TaskSpec, ...], reader: _Reader) -> str:
+    """Of the body and of every function that it calls, each with what it takes; retries and time-outs make nothing."""
+    calls = []
+    for composed, task in zip(body.calls, tasks, strict=True):
+        said = task_json(task)
+        for name in ("retry", "timeout_seconds", "module", "qualname"):
+            said.pop(name, None)
+        calls.append([said, reader.fingerprint(composed.call.task.function)])
+    return sha256(json.dumps([reader.fingerprint(declared.body), calls], sort_keys=True).encode()).hexdigest()

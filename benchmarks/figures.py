@@ -34,6 +34,8 @@ CHAIN_LENGTH = 10
 CHAIN_ROUNDS = 10
 FAN_WIDTH = 500
 FAN_ROUNDS = 3
+MAP_WIDTH = 1_000
+MAP_ROUNDS = 3
 IDLE_SECONDS = 20.0
 IDLE_TICKS = 500
 LOADS = 5
@@ -84,6 +86,22 @@ def fan_out(folder: Path) -> Numbers:
             plant.stamps("f*", number * FAN_WIDTH, timeout_seconds=300)
             committed = _last_commit(folder, number * FAN_WIDTH)
             rates.append(FAN_WIDTH * 1e9 / (committed - plant.stamps("root", number)[-1].ended))
+    return {"median_per_s": statistics.median(rates), "first_per_s": rates[0]}
+
+
+def task_map(folder: Path) -> Numbers:
+    """Steps per second of one run that maps a task over MAP_WIDTH numbers: from the end of the function that makes the
+    numbers to the start of the one that receives the list of results. Every result is stored before it counts."""
+    projects.mapped(folder, MAP_WIDTH)
+    with running(folder) as plant:
+        command("apply", folder=folder)
+        rates = []
+        for number in range(1, MAP_ROUNDS + 1):
+            time.sleep(QUIET_SECONDS)
+            plant.materialize("bench.total")
+            begun = plant.stamps("total", number, timeout_seconds=300)[-1].started
+            assert len(plant.stamps("square", number * MAP_WIDTH)) == number * MAP_WIDTH
+            rates.append(MAP_WIDTH * 1e9 / (begun - plant.stamps("numbers", number)[-1].ended))
     return {"median_per_s": statistics.median(rates), "first_per_s": rates[0]}
 
 
@@ -203,6 +221,7 @@ FIGURES: dict[str, Callable[[Path], Numbers]] = {
     "trigger_latency": trigger_latency,
     "chain": chain,
     "fan_out": fan_out,
+    "task_map": task_map,
     "definitions_1000": lambda folder: definitions(folder, 1_000),
     "definitions_10000": lambda folder: definitions(folder, 10_000),
     "idle": idle,

@@ -57,6 +57,37 @@ def consumer(rows: dict) -> dict:
     return rows
 """
 
+_MAP = """import time
+
+from riparian import manual, task, workflow
+
+from _stamps import stamp
+
+
+@task
+def numbers() -> list:
+    started = time.time_ns()
+    stamp("numbers", started)
+    return list(range({width}))
+
+
+@task
+def square(n: int) -> int:
+    stamp("square", time.time_ns())
+    return n * n
+
+
+@task
+def total(squares: list) -> int:
+    stamp("total", time.time_ns())
+    return sum(squares)
+
+
+@workflow("bench.squares", produces=["bench.total"], trigger=manual())
+def squares():
+    return {{"bench.total": total(square.map(numbers()))}}
+"""
+
 
 def chain(folder: Path, length: int) -> None:
     """Writes ``length`` assets c0 … , each of which consumes the one before it; c0 runs when asked."""
@@ -67,6 +98,12 @@ def chain(folder: Path, length: int) -> None:
 def fan(folder: Path, width: int) -> None:
     """Writes a root and ``width`` consumers of it: f0 …"""
     _write(folder, [_ROOT.format(name="root"), *(_CONSUMER.format(name=f"f{i}", of="root") for i in range(width))])
+
+
+def mapped(folder: Path, width: int) -> None:
+    """Writes a workflow that makes bench.total of ``width`` numbers, each squared by a step of its own."""
+    _write(folder, [])
+    (folder / "squares.py").write_text(_MAP.format(width=width), encoding="utf-8")
 
 
 def grid(folder: Path, size: int, *, width: int = 100) -> None:

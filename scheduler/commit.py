@@ -7,16 +7,19 @@ nobody refers to.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
+from riparian.assets.tasks import label_of
 from riparian.scheduler.core.facts import Cause, Level
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
-from riparian.scheduler.core.protocol import Report, Result, Written, decode, encode
+from riparian.scheduler.core.protocol import Report, Result, decode, encode
 from riparian.scheduler.core.retries import delay_after, may_repeat_lost
+from riparian.scheduler.plan import go_on
 from riparian.storage.metadata import files, origins, runs, staleness, timers, versions
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import consumed_json
@@ -45,7 +48,7 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
             if fault:
                 _fail(tx, run, step, "failed", fault, retryable=True)
                 return _result(report, 422, fault)
-            _succeed(tx, graph, run, step, report.outputs)
+            _succeed(tx, graph, run, step, report)
         case "failed" | "timed_out":
             error = report.error or "the worker gave no reason"
             _fail(tx, run, step, report.outcome, error, retryable=report.retryable)
@@ -84,18 +87,38 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
     spec = decode(step.spec, StepSpec)
     if report.bundle != run.bundle:
         return f"this run executes bundle {run.bundle}, the attempt ran {report.bundle}; it was not committed"
-    if [w.asset for w in report.outputs] != list(spec.outputs):
-        return f"the step makes {list(spec.outputs)}, the attempt reported {[w.asset for w in report.outputs]}"
+    makes = [result_name(run.workflow, spec, a) for a in spec.outputs or ("",)]
+    if sorted([*(w.asset for w in report.outputs), *report.unchanged]) != sorted(makes):
+        return f"the step makes {makes}, the attempt reported {[w.asset for w in report.outputs]}"
+    if spec.labels and (fault := _no_road(spec, report)):
+        return fault
     if not any(written.objects for written in report.outputs):
         return ""
     attempt = runs.attempt_row(tx, step.id, step.epoch)
     assert attempt is not None  # noqa: S101 - written with the lease
-    for number, written in enumerate(report.outputs):
-        own = output_directory(attempt.nonce, number) + "/"
+    for written in report.outputs:
+        own = output_directory(attempt.nonce, makes.index(written.asset)) + "/"
         for stored in written.objects:
             if not stored.name.startswith(own):
                 return f"the object {stored.name} does not lie in the attempt's own directory {own}"
     return ""
+
+
+def _no_road(spec: StepSpec, report: Report) -> str:
+    """Returns why the decision leads nowhere, or nothing."""
+    text = next((w.content for w in report.outputs), "")
+    if text == "":
+        return ""  # it decided nothing, and all roads are skipped
+    label = None if text is None else label_of(json.loads(text))
+    if label in spec.labels:
+        return ""
+    said = repr(label) if text else "a long value"
+    return f"{spec.task} returned {said}; the branch on it has the roads {', '.join(spec.labels)}"
+
+
+def result_name(workflow: str, spec: StepSpec, output: str) -> str:
+    """Returns what a result is called: the asset that it becomes, or for an intermediate its workflow and task."""
+    return output or f"{workflow}/{spec.task}"
 
 
 def output_directory(nonce: str, number: int) -> str:
@@ -103,11 +126,13 @@ def output_directory(nonce: str, number: int) -> str:
     return f"{layout.attempt_directory(nonce)}/{number}"
 
 
-def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], outputs: tuple[Written, ...]) -> None:
+def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report) -> None:
     pins = decode(run.pins, list[Pin])
     cause = Cause.from_json(run.cause)
-    for written in outputs:
+    spec = decode(step.spec, StepSpec)
+    for written in report.outputs:
         version = tx.new_id()
+        becomes = written.asset in spec.outputs
         values = {
             "id": version,
             "asset": written.asset,
@@ -118,14 +143,15 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], outputs: tuple
             "bundle": run.bundle,
             "format": written.format,
             "digest": written.digest,
-            "origins": origins.union(tx, [run.origins], [written.asset]),
+            # All of what the run was granted: the heads of a run move together, so each input decides each output.
+            "origins": origins.union(tx, [run.origins], [written.asset]) if becomes else run.origins,
             "rows": written.rows,
             "bytes": written.bytes,
             "objects": encode(written.objects).decode(),
             "content": written.content,
             "schema": written.schema,
             "committed_at": tx.now,
-            "state": "staged",
+            "state": "staged" if becomes else "intermediate",
             "file": cause.body["path"] if cause.kind == "file" else None,
         }
         inputs = [
@@ -139,12 +165,12 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], outputs: tuple
                 "input_version": p.version,
             }
             for p in pins
-            if p.parameter
+            if becomes and p.parameter in spec.made_from
         ]
         versions.add(tx, values, inputs)
     runs.end_attempt(tx, step.id, step.epoch, "succeeded", None)
     runs.move_step(tx, step.id, "succeeded")
-    if runs.all_done(tx, run.id):
+    if go_on(tx, run.id, step.task, pins):
         _complete(tx, graph, run, pins, cause)
 
 
@@ -169,6 +195,7 @@ def _complete(tx: Tx, graph: Graph, run: Row[Any], pins: list[Pin], cause: Cause
                 "params": run.params,
                 "as_of": run.as_of,
                 "inputs": consumed_json(consumed),
+                "ticks": json.dumps(cause.body.get("ticks", {}), sort_keys=True),
             },
         )
     runs.end(tx, run.id, "succeeded")
@@ -198,5 +225,6 @@ def _end_failed(tx: Tx, run: Row[Any], error: str) -> None:
         files.end(tx, run.id, "superseded" if files.is_outdated(tx, run.id) else "quarantined", reason=error)
         staleness.mark_one(tx, run.workflow, run.partition)
     else:
-        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of)
+        ticks = Cause.from_json(run.cause).body.get("ticks", {})
+        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks)
     staleness.release(tx, run.workflow, run.partition)

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from riparian.scheduler import ingest, sessions
+from riparian.scheduler import clock, ingest, sessions
 from riparian.scheduler.alarm import Alarm
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import ControlSettings, Plane
@@ -88,6 +88,10 @@ class ControlPlane(Plane):
         with self._lock:
             return () if self._sensor is None else tuple(self._sensor.problems())
 
+    def look(self) -> int | None:
+        """Plans what is dirty and what is due now; returns when the next thing is due."""
+        return self.db.write(self._plan)
+
     def _plan_loop(self) -> None:
         while not self._stopping.is_set():
             self.bells.daemon.wait()
@@ -96,7 +100,7 @@ class ControlPlane(Plane):
                 return
             try:
                 self.watch()
-                self._wake_at(self.db.write(self._plan))
+                self._wake_at(self.look())
             except Exception:
                 # This loop must survive a database that is away: nothing is lost, the facts stay as they are.
                 log.exception("planning failed; it is tried again in a second")
@@ -112,12 +116,15 @@ class ControlPlane(Plane):
 
     def _plan(self, tx: Tx) -> int | None:
         """Plans what is dirty and rings for what is due; returns when the next timer is."""
-        if timers.take_due(tx):
+        due = timers.take_due(tx, clock.MOST_DUE)
+        graph = self.graphs.at(tx)
+        if due:
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
-        done = tick_safely(tx, self.graphs.at(tx))
+            clock.ring(tx, graph, [subject for kind, subject in due if kind == "cron"])
+        done = tick_safely(tx, graph)
         if done.planned:
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
-        if done.more:
+        if done.more or len(due) == clock.MOST_DUE:
             tx.after_commit.append(self.bells.ring_daemon)
         # After a fault it is not rung again: the timer that was set for another try is.
         return timers.earliest(tx)

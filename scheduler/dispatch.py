@@ -16,27 +16,26 @@ from sqlalchemy import Row
 from sqlalchemy.exc import OperationalError
 
 from riparian.assets.errors import RiparianError, Unauthenticated
-from riparian.scheduler.commit import Accepted, accept, output_directory
+from riparian.scheduler.commit import Accepted, accept, output_directory, result_name
 from riparian.scheduler.core.graph import Graph
-from riparian.scheduler.core.pinned import Pin, StepSpec
+from riparian.scheduler.core.pinned import StepSpec
 from riparian.scheduler.core.protocol import (
     Answer,
     Entry,
     Exchange,
     Ingest,
-    Input,
     Lease,
     Output,
-    Piece,
     Report,
     Result,
-    StoredObject,
     decode,
     encode,
 )
+from riparian.scheduler.core.seeds import step_seed
+from riparian.scheduler.granted import Granted
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.storage.metadata import runs, sessions, versions
+from riparian.storage.metadata import runs, sessions
 from riparian.storage.metadata.database import Tx
 
 log = logging.getLogger(__name__)
@@ -111,10 +110,8 @@ def grant(tx: Tx, plane: Plane, session: Row[Any], want: int) -> tuple[Lease, ..
         return ()
     of = runs.by_id(tx, [s.run for s in steps])
     runs.start(tx, of)
-    pins = {run.id: decode(run.pins, list[Pin]) for run in of.values()}
-    singles = versions.by_id(tx, [p.version for ps in pins.values() for p in ps if p.version and p.parameter])
+    granted = Granted(tx, of.values())
     attempts, leases = [], []
-    sets: dict[Pin, tuple[Piece, ...]] = {}
     for step in steps:
         nonce = secrets.token_hex(16)
         attempts.append(
@@ -127,37 +124,14 @@ def grant(tx: Tx, plane: Plane, session: Row[Any], want: int) -> tuple[Lease, ..
                 "leased_at": tx.now,
             }
         )
-        inputs = tuple(_input(tx, p, singles, sets) for p in pins[step.run] if p.parameter)
-        leases.append(_lease(plane, step, of[step.run], nonce, inputs))
+        leases.append(_lease(plane, granted, step, of[step.run], nonce))
     runs.add_attempts(tx, attempts)
     return tuple(leases)
 
 
-def _input(tx: Tx, pin: Pin, singles: dict[str, Row[Any]], sets: dict[Pin, tuple[Piece, ...]]) -> Input:
-    if pin.version is not None:
-        pieces: tuple[Piece, ...] = (_piece(singles[pin.version]),)
-    else:
-        # Many runs of one plan pin the same set.
-        if pin not in sets:
-            sets[pin] = tuple(_piece(v) for v in versions.as_of(tx, pin.asset, pin.lo, pin.hi, pin.as_of))
-        pieces = sets[pin]
-    return Input(parameter=pin.parameter, asset=pin.asset, type=pin.type, many=pin.many, pieces=pieces)
-
-
-def _piece(version: Row[Any]) -> Piece:
-    return Piece(
-        partition=version.partition,
-        version=version.id,
-        format=version.format,
-        digest=version.digest,
-        objects=decode(version.objects, tuple[StoredObject, ...]),
-        content=version.content,
-        file=version.file,
-    )
-
-
-def _lease(plane: Plane, step: Row[Any], run: Row[Any], nonce: str, inputs: tuple[Input, ...]) -> Lease:
+def _lease(plane: Plane, granted: Granted, step: Row[Any], run: Row[Any], nonce: str) -> Lease:
     spec = decode(step.spec, StepSpec)
+    inputs, constants = granted.arguments(run, spec, step.map_index)
     entry = ingest = None
     if spec.path is not None:
         path = str(Path(plane.settings.root, spec.path))
@@ -171,8 +145,8 @@ def _lease(plane: Plane, step: Row[Any], run: Row[Any], nonce: str, inputs: tupl
             returns=spec.returns,
         )
     outputs = tuple(
-        Output(asset=a, partition=run.partition, directory=output_directory(nonce, n))
-        for n, a in enumerate(spec.outputs)
+        Output(asset=result_name(run.workflow, spec, a), partition=run.partition, directory=output_directory(nonce, n))
+        for n, a in enumerate(spec.outputs or ("",))
     )
     return Lease(
         step=step.id,
@@ -183,10 +157,11 @@ def _lease(plane: Plane, step: Row[Any], run: Row[Any], nonce: str, inputs: tupl
         attempt=step.attempts,
         secret=lease_secret(plane.key, step.id, step.epoch),
         partition=run.partition,
-        seed=run.seed,
+        seed=step_seed(run.seed, step.task, step.map_index),
         inputs=inputs,
         outputs=outputs,
         params=json.loads(run.params),
+        constants=constants,
         entry=entry,
         ingest=ingest,
         timeout_seconds=spec.timeout_seconds,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.retry import Retry
+from riparian.scheduler.core import flow
 from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, trigger_key
 from riparian.scheduler.core.graph import Edge, Graph, is_set
 from riparian.scheduler.core.pinned import Pin, StepSpec
-from riparian.scheduler.core.protocol import encode
+from riparian.scheduler.core.protocol import decode, encode
 from riparian.scheduler.core.seeds import seed
-from riparian.storage.metadata import counters, files, origins, runs
+from riparian.storage.metadata import counters, files, origins, runs, versions
 from riparian.storage.metadata.database import Tx
 
 
@@ -58,18 +61,7 @@ class Plan:
                 "created_at": self._tx.now,
             }
         )
-        for task in workflow.tasks:
-            spec = StepSpec(
-                task=task.name,
-                module=task.module,
-                qualname=task.qualname,
-                context=task.context,
-                returns=task.returns,
-                outputs=workflow.produces,
-                retry=task.retry,
-                timeout_seconds=task.timeout_seconds,
-            )
-            self._steps.append(step_values(self._tx, run, spec))
+        self._steps.extend(_steps(self._tx, run, workflow, pins))
         if decision.supersedes:
             self._superseded.append((decision.supersedes, run))
         return run
@@ -93,7 +85,6 @@ class Plan:
         return Pin(
             parameter=edge.input.parameter if edge.input else "",
             asset=edge.asset,
-            type=edge.input.type if edge.input else "",
             many=is_set(edge),
             lo=interval.lo,
             hi=interval.hi,
@@ -105,17 +96,79 @@ class Plan:
         )
 
 
-def step_values(tx: Tx, run: str, spec: StepSpec) -> dict[str, Any]:
-    """Returns the row of a step that is ready at once."""
+def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> list[dict[str, Any]]:
+    """Returns the rows of a new run's steps: one for each task, and for each item where the items are known already."""
+    sources = flow.made_from(workflow.tasks)
+    specs = [
+        StepSpec(
+            task=task.name,
+            module=task.module,
+            qualname=task.qualname,
+            context=task.context,
+            returns=task.returns,
+            arguments=task.arguments,
+            outputs=(task.output,) if task.output else (),
+            made_from=tuple(sorted(sources[task.name])),
+            mapped=task.mapped,
+            roads=task.roads,
+            labels=task.labels,
+            retry=task.retry,
+            timeout_seconds=task.timeout_seconds,
+        )
+        for task in workflow.tasks
+    ]
+    found = {m.task: m for m in flow.moves(specs, {}, lengths(tx, specs, pins))}
+    return [row for spec in specs for row in _rows(tx, run, spec, found.get(spec.task))]
+
+
+def lengths(tx: Tx, specs: Sequence[StepSpec], pins: Sequence[Pin]) -> dict[str, int | None]:
+    """Returns how many items each input has that a task goes through."""
+    wanted = flow.mapped_inputs(specs)
+    pinned = {p.parameter: p.version for p in pins if p.parameter in wanted and p.version}
+    found = versions.by_id(tx, pinned.values()) if pinned else {}
+    return {parameter: found[version].rows for parameter, version in pinned.items()}
+
+
+def _rows(tx: Tx, run: str, spec: StepSpec, move: flow.Move | None) -> list[dict[str, Any]]:
+    if move is None:
+        return [step_values(tx, run, spec, "blocked")]
+    if move.items is None:
+        return [step_values(tx, run, spec, move.to) | {"reason": move.reason}]
+    return [step_values(tx, run, spec) | {"map_index": index} for index in range(move.items)]
+
+
+def step_values(tx: Tx, run: str, spec: StepSpec, state: str = "ready") -> dict[str, Any]:
+    """Returns the row of a new step."""
     return {
         "id": tx.new_id(),
         "run": run,
         "task": spec.task,
+        "map_index": None,
         "spec": encode(spec).decode(),
-        "state": "ready",
+        "state": state,
+        "reason": None,
         "pool": spec.pool,
         "ready_at": tx.now,
     }
+
+
+def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> bool:
+    """Lets the steps go on that waited for ``task``, of which one has just ended; whether the run is through."""
+    waits, is_open = runs.waits(tx, run, task)
+    if is_open or not waits:
+        return not waits
+    blocked = {row.task: row for row in runs.blocked(tx, run)}
+    specs = [decode(row.spec, StepSpec) for row in blocked.values()]
+    ended = runs.ended(tx, run, flow.decisions(specs))
+    found = flow.moves(specs, ended, lengths(tx, specs, pins))
+    for move in found:
+        row = blocked[move.task]
+        runs.unblock(tx, row.id, move.to, move.reason, 0 if move.items else None)
+        # The row that stood for all of the items becomes the first of them.
+        spec = decode(row.spec, StepSpec)
+        more = [step_values(tx, run, spec) | {"map_index": index} for index in range(1, move.items or 0)]
+        runs.add_steps(tx, more)
+    return bool(found) and not runs.waits(tx, run, task)[0]
 
 
 INGEST_RETRY = Retry(attempts=6, delay_seconds=1.0, factor=3.0)

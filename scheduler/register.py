@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.check import check
-from riparian.assets.errors import DeclarationError, Invalid, Problem, Refused
+from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, fits
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static, fits
 from riparian.assets.policy import Principal
-from riparian.assets.triggers import Manual
+from riparian.assets.triggers import Manual, Missing
+from riparian.scheduler import clock
 from riparian.scheduler.core.effective import OWNERS, owns
-from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.facts import CLOCK, Cause
 from riparian.scheduler.core.graph import Graph, identity_inputs
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
@@ -39,7 +40,7 @@ class InvalidProject(DeclarationError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """What an apply changed, by workflow key; ``pending`` are the assets whose looser policy waits for their owner,
-    ``planned`` how many runs it called for at once."""
+    ``planned`` the runs that it called for at once."""
 
     definition: int
     bundle: str
@@ -47,7 +48,7 @@ class Applied:
     changed: list[str]
     removed: list[str]
     pending: list[str]
-    planned: int
+    planned: list[str]
 
 
 def apply(plane: Plane, manifest: Manifest, bundle: bytes, by: Principal, rebuild: Rebuild = "none") -> Applied:
@@ -56,22 +57,27 @@ def apply(plane: Plane, manifest: Manifest, bundle: bytes, by: Principal, rebuil
     Runs that are planned keep the bundle they were planned with. Raises InvalidProject, Invalid for a bundle that is
     not what the manifest names, Refused when ``by`` does not own what would change. Called twice it changes nothing.
     """
+    examine(plane, manifest, by)
+    if (found := bundle_digest(read_zip(bundle))) != manifest.bundle:
+        raise Invalid(f"the bundle has digest {found}, the manifest names {manifest.bundle}; apply the project again")
+    _store(plane, manifest.bundle, bundle)
+    return plane.db.write(lambda tx: put_in_force(plane, tx, manifest, len(bundle), by, rebuild))
+
+
+def examine(plane: Plane, manifest: Manifest, by: Principal) -> None:
+    """Raises what an apply would be refused for, whatever its bundle."""
     # Before anything is unpacked, kept or told; the transaction asks again.
     plane.db.read(lambda tx: _refuse_foreign(tx, manifest, by))
     if problems := check(manifest.assets, manifest.workflows):
         raise InvalidProject(problems)
     _require_own(manifest)
-    if (found := bundle_digest(read_zip(bundle))) != manifest.bundle:
-        raise Invalid(f"the bundle has digest {found}, the manifest names {manifest.bundle}; apply the project again")
-    _store(plane, manifest.bundle, bundle)
-    return plane.db.write(lambda tx: _write(plane, tx, manifest, len(bundle), by, rebuild))
 
 
 def _require_own(manifest: Manifest) -> None:
-    """A workflow makes assets of its own project, and bears the key of one: so that nobody's is taken over."""
+    """A workflow makes assets of its own project: so that nobody's is taken over."""
     made_by = {a.key: a.producer for a in manifest.assets}
     for w in manifest.workflows:
-        if w.key not in w.produces or any(made_by.get(key) != w.key for key in w.produces):
+        if not w.produces or any(made_by.get(key) != w.key for key in w.produces):
             raise Invalid(
                 f"the workflow {w.key} does not make just the assets that this manifest declares as made by it; "
                 "write the manifest by `riparian apply`"
@@ -87,7 +93,8 @@ def _store(plane: Plane, digest: str, bundle: bytes) -> None:
     plane.objects.put(name, bundle)
 
 
-def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, rebuild: Rebuild) -> Applied:
+def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, rebuild: Rebuild) -> Applied:
+    """Does what ``apply`` promises, of a manifest that was examined and a bundle of ``size`` bytes that is kept."""
     _refuse_foreign(tx, manifest, by)
     others = definitions.current(tx)
     before = others.pop(manifest.project, None)
@@ -97,6 +104,7 @@ def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, r
     graph = Graph([*others.values(), manifest])
     pending = policies.declare(tx, manifest.project, manifest.assets, f"user:{by.name}")
     added, changed, removed = _adopt(tx, graph, manifest, before)
+    clock.declare(tx, manifest.project, manifest.workflows, set(added))
     _forget_failures(tx, graph, added)
     staleness.release_all(tx)
     # Files that were complete while their source was not declared wait no longer.
@@ -104,6 +112,7 @@ def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, r
     if rebuild != "none":
         _ask_rebuild(tx, manifest, rebuild, number)
     if not same:
+        tx.after_commit.append(lambda: plane.graphs.put(number, tx.now, graph))
         audit.append(tx, by=by.name, act="apply", on=manifest.project, detail=f"definition {number}")
     planned = plan_and_wake(tx, plane, graph).planned
     tx.after_commit.append(plane.bells.ring_daemon)  # which watches the folders of the sources that are declared now
@@ -114,7 +123,7 @@ def _write(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Principal, r
         changed=changed,
         removed=removed,
         pending=[str(k) for k in pending],
-        planned=len(planned),
+        planned=planned,
     )
 
 
@@ -125,32 +134,43 @@ def _refuse_foreign(tx: Tx, manifest: Manifest, by: Principal) -> None:
     """
     others = definitions.current(tx)
     before = others.pop(manifest.project, None)
-    keys = {a.key for a in manifest.assets} | {a.key for a in (before.assets if before else ())}
-    owned = [owns(by, s.restriction.owner) for s in policies.standings(tx, keys).values()]
-    begun = before is not None and before.assets
-    if OWNERS not in by.groups and not (begun and all(owned)):
+    if OWNERS not in by.groups and not _owns_all(tx, manifest, before, by):
         raise Refused(
             f"project {manifest.project} is not yours to apply: its owners do, and a new one is first applied by "
             f"somebody of the group {OWNERS}"
         )
-    taken = {a.key: project for project, m in others.items() for a in m.assets}
-    doubled = [a for a in manifest.assets if a.key in taken]
-    if doubled:
-        raise InvalidProject(
-            [
-                Problem(
-                    code="two_producers",
-                    message=f"{a.key} is declared by project {taken[a.key]} already",
-                    remedy="Give it another key, or remove it there first.",
-                    location=a.location,
-                )
-                for a in doubled
-            ]
+    # Workflows too: what a run of another project's workflow is for must not be decided by one of the same key.
+    taken = {key: project for project, m in others.items() for key, _ in _declared(m)}
+    doubled = [
+        Problem(
+            code="two_producers",
+            message=f"{key} is declared by project {taken[key]} already",
+            remedy="Give it another key, or remove it there first.",
+            location=location,
         )
+        for key, location in _declared(manifest)
+        if key in taken
+    ]
+    if doubled:
+        raise InvalidProject(doubled)
+
+
+def _owns_all(tx: Tx, manifest: Manifest, before: Manifest | None, by: Principal) -> bool:
+    if before is None or not before.assets:
+        return False
+    keys = {a.key for a in (*manifest.assets, *before.assets)}
+    return all(owns(by, s.restriction.owner) for s in policies.standings(tx, keys).values())
+
+
+def _declared(manifest: Manifest) -> list[tuple[str, Location | None]]:
+    found: dict[str, Location | None] = {w.key: w.location for w in manifest.workflows}
+    found.update((a.key, a.location) for a in manifest.assets)
+    return list(found.items())
 
 
 def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) -> tuple[list[str], list[str], list[str]]:
-    """Notes new, changed and removed workflows. A new one runs once, for its newest partition."""
+    """Notes new, changed and removed workflows. A new one runs once, for its newest partition or each static key; one
+    that asks for what is missing, for each partition that its inputs have."""
     known = workflows.of_project(tx, manifest.project)
     old = {w.key: w for w in (before.workflows if before else ())}
     declared = {w.key for w in manifest.workflows}
@@ -163,15 +183,22 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
     # An edit may make a reason untrue, and what a changed trigger waits for may have come already.
     rows: list[dict[str, Any]] = []
     marks = [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
-    marks += [(w.key, EVERYTHING, "") for w in changed if w.partitions and w.trigger != old[w.key].trigger]
+    cut = [w for w in changed if w.partitions]
+    marks += [
+        (w.key, EVERYTHING, "") for w in cut if w.trigger != old[w.key].trigger or w.partitions != old[w.key].partitions
+    ]
     for w in added:
         first = _first_partition(tx, graph, w)
         row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
         rows.append(row)
+        if isinstance(w.partitions, Static) or any(isinstance(leaf, Missing) for leaf in w.trigger.leaves()):
+            marks.append((w.key, EVERYTHING, ""))
         if first is not None:
             marks.append((w.key, Interval(first, first), ""))
     workflows.adopt(tx, rows)
     workflows.remove(tx, removed)
+    for key in (*removed, *(w.key for w in changed if w.trigger != old[w.key].trigger)):
+        staleness.release(tx, CLOCK, key)
     staleness.mark(tx, marks)
     return [w.key for w in added], [w.key for w in changed], removed
 
@@ -189,12 +216,15 @@ def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None
         return WHOLE
     if identity_inputs(graph, workflow.key):
         return planning.latest_partition(tx, graph, workflow.key)
+    if isinstance(workflow.partitions, Static):
+        return workflow.partitions.keys[0]
     today = datetime.fromtimestamp(tx.now / 1_000_000, UTC).date().isoformat()
     return max(workflow.partitions.start, min(today, workflow.partitions.end or today))
 
 
 def _ask_rebuild(tx: Tx, manifest: Manifest, rebuild: Rebuild, definition: int) -> None:
-    """Marks what was made, or failed to be made, by other code than is declared now."""
+    """Marks what was made, or failed to be made, by other code than is declared now; of static keys each is the
+    latest."""
     newest: dict[str, str] = {}
     stale: list[planning.Target] = []
     fingerprints = {w.key: w.fingerprint for w in manifest.workflows if not isinstance(w.trigger, Manual)}
@@ -203,7 +233,8 @@ def _ask_rebuild(tx: Tx, manifest: Manifest, rebuild: Rebuild, definition: int) 
             newest[workflow] = max(partition, newest.get(workflow, ""))
             if fingerprint != fingerprints[workflow]:
                 stale.append((workflow, partition))
+    static = {w.key for w in manifest.workflows if isinstance(w.partitions, Static)}
     for workflow, partition in stale:
-        if rebuild == "all" or partition == newest[workflow]:
+        if rebuild == "all" or workflow in static or partition == newest[workflow]:
             body = {"fingerprint": fingerprints[workflow], "definition": definition}
             staleness.mark_one(tx, workflow, partition, Cause(kind="fingerprint", body=body).to_json())

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from riparian.assets.errors import Conflict, Invalid, Refused
+from riparian.assets.errors import Conflict, Invalid
 from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.manifest import AssetSpec, WorkflowSpec
 from riparian.assets.partitions import WHOLE
 from riparian.assets.policy import Principal
 from riparian.scheduler.core import planner
@@ -18,6 +18,7 @@ from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import audit, planning, runs, staleness
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.planning import Target
 
 MAX_DEPTH = 32
 
@@ -46,21 +47,31 @@ def materialize(
 
     def write(tx: Tx) -> Requested:
         graph = plane.graphs.at(tx)
-        workflow = _operated(plane, tx, graph, key, by)
-        target = (workflow.key, _partition(workflow, partition))
+        plane.access.judge(tx, by).require_own(key, "run")
+        workflow = graph.producer(AssetKey(key))
+        if workflow is None:
+            raise Conflict(f"{key} is a source: others produce it; drop a file, or ask for what is made from it")
+        target = (workflow.key, partition_of(workflow, partition))
         cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": params})
-        facts = planning.load(tx, graph, *target, cause)
-        assert facts is not None  # noqa: S101 - the workflow was just found in this graph
-        decision = planner.decide(facts)
-        if decision.code == "waiting_for_input":
-            raise Conflict(f"{key} can not run: {_told(plane, tx, by, key, decision.words)}")
-        staleness.mark_one(tx, *target, cause.to_json())
         audit.append(tx, by=by.name, act="materialize", on=key, detail=target[1])
-        plan_and_wake(tx, plane, graph)
-        words = _told(plane, tx, by, key, decision.words)
-        return Requested(run=runs.by_trigger_key(tx, trigger_key(*target, cause)), words=words)
+        return ask(plane, tx, graph, target, cause, by, key)
 
     return plane.db.write(write)
+
+
+def ask(plane: Plane, tx: Tx, graph: Graph, target: Target, cause: Cause, by: Principal, key: str) -> Requested:
+    """Plans what ``by``, whose rights were judged, asked of a declared workflow partition; ``key`` is what they call
+    it. Raises Conflict when an input is missing."""
+    facts = planning.load(tx, graph, *target, cause)
+    assert facts is not None  # noqa: S101 - the caller found the workflow in this graph
+    decision = planner.decide(facts)
+    judge = plane.access.judge(tx, by)
+    words = judge.redact(decision.words, judge.bound(key))
+    if decision.code == "waiting_for_input":
+        raise Conflict(f"{key} can not run: {words}")
+    staleness.mark_one(tx, *target, cause.to_json())
+    plan_and_wake(tx, plane, graph)
+    return Requested(run=runs.by_trigger_key(tx, trigger_key(*target, cause)), words=words)
 
 
 def _check(params: dict[str, Any]) -> None:
@@ -79,29 +90,12 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(v, levels - 1) for v in inner)
 
 
-def _told(plane: Plane, tx: Tx, by: Principal, key: str, words: str) -> str:
-    """The planner's words without the names that ``by`` may not know."""
-    judge = plane.access.judge(tx, by)
-    return judge.redact(words, judge.bound(key))
-
-
-def _operated(plane: Plane, tx: Tx, graph: Graph, key: str, by: Principal) -> WorkflowSpec:
-    judge = plane.access.judge(tx, by)
-    if not judge.visible(key):
-        raise judge.missing("asset", key)
-    if not judge.owns(key):
-        raise Refused(f"{key} is not yours to run; ask its owner")
-    workflow = graph.producer(AssetKey(key))
-    if workflow is None:
-        raise Conflict(f"{key} is a source: others produce it; drop a file, or ask for what is made from it")
-    return workflow
-
-
-def _partition(workflow: WorkflowSpec, partition: str) -> str:
-    if workflow.partitions is None:
+def partition_of(spec: WorkflowSpec | AssetSpec, partition: str) -> str:
+    """Returns the partition in its canonical form; raises Invalid or DeclarationError for one that ``spec`` has not."""
+    if spec.partitions is None:
         if partition != WHOLE:
-            raise Invalid(f"{workflow.key} is not partitioned; leave the partition {partition!r} out")
+            raise Invalid(f"{spec.key} is not partitioned; leave the partition {partition!r} out")
         return WHOLE
     if partition == WHOLE:
-        raise Invalid(f"{workflow.key} has a partition for every {workflow.partitions.name}; say which")
-    return workflow.partitions.parse(partition)
+        raise Invalid(f"{spec.key} has a partition for every {spec.partitions.name}; say which")
+    return spec.partitions.parse(partition)

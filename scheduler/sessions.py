@@ -93,7 +93,7 @@ def heartbeat(plane: Plane, message: Heartbeat) -> HeartbeatAnswer:
 def _reported(tx: Tx, held: Held) -> bool:
     """Whether the worker itself ended the attempt: its report and this heartbeat crossed on their way."""
     attempt = runs.attempt_row(tx, held.step, held.epoch)
-    return attempt is not None and attempt.outcome not in (None, "lost")
+    return attempt is not None and attempt.outcome not in (None, "lost", "cancelled")
 
 
 def close(plane: Plane, session: str) -> None:

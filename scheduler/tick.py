@@ -134,7 +134,8 @@ def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Targe
                 holds.append(_hold(target, decision.blocker, facts[target].ask))
             case Action.ADVANCE:
                 levels = [(i.edge.name, i.now) for i in facts[target].inputs if i.now is not None]
-                advances.append((target, plan.as_of, planning.consumed_json(levels)))
+                ticks = {**facts[target].consumed_ticks, **decision.ticks}
+                advances.append((target, plan.as_of, planning.consumed_json(levels), ticks))
                 if facts[target].attempted is not None:
                     # What failed on the way is as it was before: nobody below has to wait for a repair.
                     staleness.repair(tx, *target)

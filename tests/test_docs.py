@@ -19,6 +19,7 @@ PAGES = sorted(
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "examples").rglob("*.md"),
         *(ROOT / "changelog.d").glob("*.md"),
+        *(ROOT / "api" / "starter").glob("*.md"),
     ]
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -89,6 +90,23 @@ def test_readme_example_does_what_it_says() -> None:
     assert callable(late_by_carrier)
 
     assert {"UA": 1, "B6": 1} == late_by_carrier(late(flights))
+
+
+def test_readme_example_is_the_example() -> None:
+    """What the README shows is the file of examples/first_asset, which is run; only empty lines may differ."""
+    [shown] = _blocks(ROOT / "README.md", "python")
+    example = (ROOT / "examples" / "first_asset" / "flights.py").read_text(encoding="utf-8")
+
+    assert [line for line in example.splitlines() if line] == [line for line in shown.splitlines() if line]
+
+
+def test_readme_story_is_the_example() -> None:
+    """What the README asks about its assets is what the example's page asks, in the same order."""
+    pages = (ROOT / "README.md", ROOT / "examples" / "first_asset" / "README.md")
+    shown, told = ([words for words in _commands(page) if "air.late_by_carrier" in words] for page in pages)
+
+    assert len(shown) > 4
+    assert told == shown
 
 
 def _is_known(words: list[str]) -> bool:

@@ -17,22 +17,25 @@ ROOMS = ("assets", "scheduler", "storage", "api")
 
 
 def _sources() -> set[str]:
-    """Names in the package of every Python file, type marker and static file in the tree."""
+    """Names in the package of every Python file, type marker, static file and file of the starter in the tree."""
     own = {f"riparian/{path.name}" for path in (ROOT / "riparian").iterdir() if path.is_file()}
     rooms = {
         f"riparian/{path.relative_to(ROOT).as_posix()}"
         for room in ROOMS
         for path in (ROOT / room).rglob("*")
-        if path.is_file() and (path.suffix == ".py" or "static" in path.relative_to(ROOT).parts)
+        if path.is_file() and (path.suffix == ".py" or {"static", "starter"} & {*path.relative_to(ROOT).parts})
     }
     return own | rooms
 
 
 def _copied_tree(into: Path) -> Path:
     """The tree without what git ignores, links kept as links; a build writes only into the copy."""
-    left_out = shutil.ignore_patterns(
-        ".*", "*.egg-info", "build", "dist", "__pycache__", "tests", "docs", "examples", "flights-demo*"
-    )
+    everywhere = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "__pycache__", "flights-demo*")
+    at_the_root = {"tests", "docs", "examples"}
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return everywhere(folder, names) | (at_the_root if Path(folder) == ROOT else set())
+
     return Path(shutil.copytree(ROOT, into / "tree", symlinks=True, ignore=left_out))
 
 

@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
-from riparian.api.cli import acts, declarations, processes, reads
+from riparian.api.cli import declarations, doctor, planning, processes, reads, rights, runs, starting
+from riparian.api.cli.command import Root
 
 app = typer.Typer(
     name="riparian",
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,7 +38,7 @@ def root(
     """A data-aware scheduler in which the right to read a dataset flows downstream with the data."""
 
 
-for room in (processes, declarations, reads, acts):
+for room in (starting, doctor, processes, declarations, planning, reads, runs, rights):
     room.install(app)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from riparian.assets.errors import DeclarationError, Problem, RiparianError
+from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, RiparianError
 
 if TYPE_CHECKING:
     from riparian.api.cli.connection import Client
     from riparian.api.settings import Settings
 
-OK, FAILED, USAGE, INVALID, NOT_FOUND, CONFLICT = 0, 1, 2, 3, 4, 5
+OK, FAILED, USAGE, INVALID, NOT_FOUND, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 """The exit codes. They are a promise to scripts."""
 
 EXITS = {
@@ -81,7 +83,7 @@ class Cli:
             lines()
 
 
-_COMMON: dict[str, tuple[Any, Any]] = {
+COMMON: dict[str, tuple[Any, Any]] = {
     "project": (
         Annotated[
             Path | None,
@@ -103,10 +105,28 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     ),
     "json": (Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")], False),
 }
+"""The options of every command: how each is declared, and its default."""
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers ``function(cli, …)`` as a command that also takes the common options.
+class Root(TyperGroup):
+    """The command line itself. What typer finds wrong with a call is told as JSON too when that was asked for."""
+
+    # The other arguments go through as they are.
+    def main(self, args: Sequence[str] | None = None, **more: Any) -> Any:  # type: ignore[override]
+        if "--json" not in (sys.argv[1:] if args is None else args):
+            return super().main(args, **more)
+        try:
+            code = super().main(args, **{**more, "standalone_mode": False})
+        except typer.TyperException as exc:
+            tell(Invalid(exc.format_message()), as_json=True)
+            code = exc.exit_code
+        sys.exit(code)
+
+
+def command(
+    app: typer.Typer, name: str, panel: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers ``function(cli, …)`` as a command that also takes the common options; help lists it under ``panel``.
 
     A RiparianError ends the command with its message on stderr and the exit code of EXITS. Anything else is a bug
     and shows its traceback.
@@ -117,21 +137,24 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         own = list(signature.parameters.values())[1:]
         common = [
             inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for n, (annotation, default) in _COMMON.items()
+            for n, (annotation, default) in COMMON.items()
         ]
 
         def run(**values: Any) -> None:
-            cli = Cli(**{n: values.pop(n) for n in _COMMON})
+            cli = Cli(**{n: values.pop(n) for n in COMMON})
             try:
                 function(cli, **values)
+                sys.stdout.flush()
             except RiparianError as exc:
-                tell(cli, exc)
+                tell(exc, as_json=cli.json)
                 raise typer.Exit(EXITS.get(exc.code, FAILED)) from exc
             except KeyboardInterrupt:
-                raise typer.Exit(130) from None
+                typer.echo("interrupted", err=True)
+                raise typer.Exit(INTERRUPTED) from None
             except BrokenPipeError:
-                # `riparian ls | head`: the reader has seen enough.
-                sys.stderr.close()
+                # `riparian ls | head`: the reader has seen enough. Without this the end of the process would try to
+                # write what is left once more, and complain.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(OK) from None
 
         own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -139,30 +162,39 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         run.__annotations__ = {p.name: p.annotation for p in (*own, *common)}
         run.__name__ = function.__name__
         run.__doc__ = function.__doc__
-        app.command(name)(run)
+        app.command(name, rich_help_panel=panel)(run)
         return function
 
     return register
 
 
-def tell(cli: Cli, exc: RiparianError) -> None:
-    """Prints an error: as one JSON object on stdout with --json, else in words on stderr."""
-    problems: tuple[Problem, ...] = tuple(getattr(exc, "problems", ()))
+def tell(exc: RiparianError, *, as_json: bool) -> None:
+    """Prints an error on stderr: in words, or as one JSON object. What is on stdout is an answer, always."""
     from riparian.api.cli import output
 
-    if cli.json:
-        found = [
-            {
-                "code": p.code,
-                "message": p.message,
-                "remedy": p.remedy,
-                "file": p.location.file if p.location else None,
-                "line": p.location.line if p.location else None,
-            }
-            for p in problems
-        ]
-        output.print_json({"error": {"code": exc.code, "detail": str(exc), "problems": found}})
+    problems: tuple[Problem, ...] = tuple(getattr(exc, "problems", ()))
+    if as_json:
+        error = {"code": exc.code, "detail": str(exc), "problems": [problem_body(p) for p in problems]}
+        output.print_json({"error": error}, err=True)
         return
-    for found_problem in problems:
-        output.print_note(output.plain(str(found_problem)))
+    for problem in problems:
+        output.print_note(output.plain(str(problem)))
     output.print_note(output.plain(f"error: {exc}"))
+
+
+def problem_body(problem: Problem) -> dict[str, Any]:
+    """Returns a problem as JSON shows it."""
+    where = problem.location
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "remedy": problem.remedy,
+        "file": where.file if where else None,
+        "line": where.line if where else None,
+    }
+
+
+def problem_of(body: dict[str, Any]) -> Problem:
+    """Returns the problem that JSON shows; what ``problem_body`` gave."""
+    where = Location(body["file"], body["line"]) if body.get("file") else None
+    return Problem(code=body["code"], message=body["message"], remedy=body["remedy"], location=where)

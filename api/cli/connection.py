@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from riparian.api import state
-from riparian.api.cli.command import InvalidDeclarations
+from riparian.api.cli.command import InvalidDeclarations, problem_of
 from riparian.assets import errors
 from riparian.assets.errors import (
     Conflict,
     Invalid,
-    Location,
     NotFound,
-    Problem,
     Refused,
     RiparianError,
     Unauthenticated,
@@ -175,10 +173,5 @@ def _refusal(response: httpx.Response) -> RiparianError:
     except (ValueError, KeyError, TypeError):
         return ServerFailed(f"{response.request.url} answered {response.status_code} and no problem; is it riparian?")
     if found := body.get("problems"):
-        return InvalidDeclarations(tuple(_problem(p) for p in found))
+        return InvalidDeclarations(tuple(problem_of(p) for p in found))
     return KINDS.get(code, BY_STATUS.get(response.status_code, ServerFailed))(detail)
-
-
-def _problem(body: dict[str, Any]) -> Problem:
-    where = Location(body["file"], body["line"]) if body.get("file") else None
-    return Problem(code=body["code"], message=body["message"], remedy=body["remedy"], location=where)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riparian.api.cli import output
+from riparian.api.cli.arguments import one_of
 from riparian.api.cli.command import Cli, InvalidDeclarations, command
 from riparian.assets.errors import Invalid
 
@@ -17,13 +18,21 @@ if TYPE_CHECKING:
     from riparian.assets.manifest import Manifest
 
 REBUILD = ("none", "latest", "all")
+Rebuild = Annotated[
+    str,
+    typer.Option(
+        "--rebuild",
+        help="What edited code made stale becomes runs: none, latest (partition) or all.",
+        autocompletion=one_of(*REBUILD),
+    ),
+]
 MOST_LINES = 20
 """More changes of one kind are told by their number: nobody reads a thousand lines."""
 
 
 def install(app: typer.Typer) -> None:
-    command(app, "check")(check)
-    command(app, "apply")(apply)
+    command(app, "check", "Declare")(check)
+    command(app, "apply", "Declare")(apply)
 
 
 def check(cli: Cli) -> None:
@@ -36,20 +45,25 @@ def check(cli: Cli) -> None:
     )
 
 
-def apply(
-    cli: Cli,
-    rebuild: Annotated[
-        str,
-        typer.Option("--rebuild", help="What edited code made stale becomes runs: none, latest (partition) or all."),
-    ] = "none",
-) -> None:
+def apply(cli: Cli, rebuild: Rebuild = "none") -> None:
     """Make the project's declarations the ones in force."""
-    if rebuild not in REBUILD:
-        raise Invalid(f"--rebuild {rebuild!r} is not known; write one of {', '.join(REBUILD)}")
+    require_known(rebuild)
     manifest, bundle = describe(cli.settings)
     with cli.connect() as client:
         applied = post(client, manifest, bundle, rebuild)
     cli.show(applied, lambda: print_applied(applied))
+
+
+def require_known(rebuild: str) -> None:
+    """Raises Invalid for a word that says nothing of what to rebuild."""
+    if rebuild not in REBUILD:
+        raise Invalid(f"--rebuild {rebuild!r} is not known; write one of {', '.join(REBUILD)}")
+
+
+def is_project(settings: Settings) -> bool:
+    """Whether somebody said that this is a project, by a configuration or by applying it. To look at a project is to
+    import it, and what lies in a folder by chance must not be run by who only looks."""
+    return settings.file is not None or settings.state.is_dir()
 
 
 def describe(settings: Settings) -> tuple[Manifest, bytes]:
@@ -69,7 +83,13 @@ def post(client: Client, manifest: Manifest, bundle: bytes, rebuild: str) -> Any
 
 
 def print_applied(applied: dict[str, Any]) -> None:
-    """Prints what an apply changed: a line for each key, or one for many."""
+    """Prints what an apply changed and planned."""
+    print_changes(applied)
+    output.print_line(f"definition {applied['definition']} is in force, {_runs(applied['planned'])} planned")
+
+
+def print_changes(applied: dict[str, Any]) -> None:
+    """Prints what is or would be changed: a line for each key, or one for many."""
     for word in ("added", "changed", "removed"):
         if len(applied[word]) > MOST_LINES:
             output.print_line(f"{len(applied[word]):,} {word}")
@@ -78,7 +98,6 @@ def print_applied(applied: dict[str, Any]) -> None:
             output.print_line(f"{word}\t{key}")
     for key in applied["pending"]:
         output.print_line(f"pending\t{key}\tits policy was loosened; the owner says `riparian policy approve {key}`")
-    output.print_line(f"definition {applied['definition']} is in force, {_runs(applied['planned'])} planned")
 
 
 def _runs(number: int) -> str:

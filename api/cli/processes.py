@@ -14,9 +14,11 @@ from riparian.api.cli.command import Cli, command
 
 
 def install(app: typer.Typer) -> None:
-    command(app, "dev")(dev)
-    command(app, "serve")(serve)
-    app.command("worker", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(worker)
+    command(app, "dev", "Begin")(dev)
+    command(app, "serve", "Begin")(serve)
+    app.command(
+        "worker", rich_help_panel="Begin", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+    )(worker)
 
 
 Host = Annotated[str | None, typer.Option("--host", help="The address to listen on (default: 127.0.0.1).")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import islice
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from riparian.api.cli import output, tree
+from riparian.api.cli import completion, output, steps, tree
+from riparian.api.cli.arguments import Key, Limit, Partition, Run, one_of
 from riparian.api.cli.command import Cli, command
 from riparian.assets.errors import Invalid
+from riparian.scheduler.core.lifecycle import FILE, RUN
 
-KeyArgument = Annotated[str, typer.Argument(help="The asset.")]
-PartitionOption = Annotated[str | None, typer.Option("--partition", "-p", help="Which partition.")]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")]
+RUN_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+"""No key looks like this: keys are lower-case."""
+
+LEVELS = ("asset", "version")
 
 
 def install(app: typer.Typer) -> None:
@@ -28,7 +32,7 @@ def install(app: typer.Typer) -> None:
         ("data", data),
         ("logs", logs),
     ):
-        command(app, name)(function)
+        command(app, name, "Look")(function)
 
 
 def ls(cli: Cli) -> None:
@@ -49,13 +53,27 @@ def ls(cli: Cli) -> None:
 
 def runs(
     cli: Cli,
-    key: Annotated[str | None, typer.Argument(help="Only runs that make this asset.")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="Only runs in this state.")] = None,
-    limit: LimitOption = 20,
+    which: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KEY|RUN]",
+            help="Only runs that make this asset; or one run, with its steps.",
+            autocompletion=completion.assets_and_runs,
+        ),
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only runs in this state.", autocompletion=one_of(*RUN))
+    ] = None,
+    limit: Limit = 20,
 ) -> None:
-    """List runs, the newest first."""
+    """List runs, the newest first; or show one, with its steps."""
+    if which and RUN_ID.fullmatch(which):
+        with cli.connect() as client:
+            run = client.get(f"runs/{which}")
+        cli.show(run, lambda: steps.print_run(run))
+        return
     with cli.connect() as client:
-        found = list(islice(client.pages("runs", asset=key, state=state, limit=min(limit, 500)), limit))
+        found = list(islice(client.pages("runs", asset=which, state=state, limit=min(limit, 500)), limit))
     cli.show(
         found,
         lambda: output.print_rows(
@@ -76,7 +94,7 @@ def runs(
     )
 
 
-def why(cli: Cli, key: KeyArgument, partition: PartitionOption = None) -> None:
+def why(cli: Cli, key: Key, partition: Partition = None) -> None:
     """Say why an asset was made, or why not."""
     with cli.connect() as client:
         body = client.get(f"assets/{key}/why", partition=partition)
@@ -85,15 +103,18 @@ def why(cli: Cli, key: KeyArgument, partition: PartitionOption = None) -> None:
 
 def lineage(
     cli: Cli,
-    key: KeyArgument,
-    partition: PartitionOption = None,
+    key: Key,
+    partition: Partition = None,
     up: Annotated[int, typer.Option("--up", min=0, max=50, help="So many assets upstream.")] = 2,
     down: Annotated[int, typer.Option("--down", min=0, max=50, help="So many assets downstream.")] = 2,
-    level: Annotated[str, typer.Option("--level", help="asset or version.")] = "asset",
+    level: Annotated[str, typer.Option("--level", help="asset or version.", autocompletion=one_of(*LEVELS))] = "asset",
     version: Annotated[str | None, typer.Option("--version", help="Begin at this version.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="As it was then: an ISO 8601 time, or a change's number.")
+    ] = None,
 ) -> None:
     """Show what an asset was made from, and what is made from it."""
-    if level not in ("asset", "version"):
+    if level not in LEVELS:
         raise Invalid(f"--level {level!r} is not known; write asset or version")
     with cli.connect() as client:
         body = client.get(
@@ -104,15 +125,20 @@ def lineage(
             down=down,
             level=level,
             version=version,
+            as_of=as_of,
         )
-    cli.show(body, lambda: tree.print_lineage(body))
+    cli.show(body, lambda: tree.print_lineage(body, key))
 
 
 def files(
     cli: Cli,
-    source: Annotated[str | None, typer.Argument(help="Only files of this source.")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="Only files in this state.")] = None,
-    limit: LimitOption = 50,
+    source: Annotated[
+        str | None, typer.Argument(help="Only files of this source.", autocompletion=completion.sources)
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only files in this state.", autocompletion=one_of(*FILE))
+    ] = None,
+    limit: Limit = 50,
 ) -> None:
     """List the files that arrived, and what became of each."""
     with cli.connect() as client:
@@ -128,14 +154,16 @@ def files(
 
 def data(
     cli: Cli,
-    key: KeyArgument,
-    partition: PartitionOption = None,
+    key: Key,
+    partition: Partition = None,
     rows: Annotated[int, typer.Option("--rows", min=1, max=1000, help="So many rows of a table.")] = 20,
     to: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write all of it to this file, as it is stored; - is stdout.")
     ] = None,
 ) -> None:
     """Look at an asset's data, or download it."""
+    if cli.json and str(to) == "-":
+        raise Invalid("-o - writes the data itself to stdout, and --json an answer; say one of them")
     with cli.connect() as client:
         if to is not None:
             size = _download(client.stream(f"assets/{key}/data/download", partition=partition), to)
@@ -148,7 +176,7 @@ def data(
 
 def logs(
     cli: Cli,
-    run: Annotated[str, typer.Argument(help="The run.")],
+    run: Run,
 ) -> None:
     """Print what a run wrote, and on stderr why it failed."""
     with cli.connect() as client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +11,18 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 
-def print_lineage(body: dict[str, Any]) -> None:
-    """Prints the answer of a lineage query. In a pipe: a line for each edge, from and to."""
+def print_lineage(body: dict[str, Any], key: str) -> None:
+    """Prints the answer of a lineage query about ``key``. In a pipe: a line for each edge, from and to."""
     names = {node["id"]: _name(node) for node in body["nodes"]}
-    if not sys.stdout.isatty():
+    if not output.is_terminal():
         output.print_rows(("from", "to"), ((names[e["from"]], names[e["to"]]) for e in body["edges"]))
     else:
-        _print_trees(body, names)
+        _print_trees(body, names, key)
     if body.get("truncated"):
         output.print_note("there is more: ask with larger --up and --down")
 
 
-def _print_trees(body: dict[str, Any], names: dict[str, str]) -> None:
+def _print_trees(body: dict[str, Any], names: dict[str, str], key: str) -> None:
     from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
@@ -41,7 +40,7 @@ def _print_trees(body: dict[str, Any], names: dict[str, str]) -> None:
                 _grow(tree, root, following, names, frozenset({root}))
                 console.print(tree)
     if not body["edges"]:
-        console.print(Text(f"{', '.join(names[r] for r in body['roots'])}: nothing above or below"))
+        console.print(Text(f"{', '.join(names[r] for r in body['roots']) or key}: nothing above or below"))
 
 
 def _grow(tree: Tree, node: str, following: dict[str, list[str]], names: dict[str, str], path: frozenset[str]) -> None:

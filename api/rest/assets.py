@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from riparian.api.callers import Plane, Viewer
 from riparian.api.models import (
     AskedOut,
     AssetDetail,
     AssetOut,
+    EventBody,
+    EventOut,
     LineageOut,
     MaterializeBody,
     PageOut,
@@ -19,11 +21,16 @@ from riparian.api.models import (
     WhyOut,
 )
 from riparian.api.paging import Cursor, Limit, page
-from riparian.scheduler import request
+from riparian.scheduler import events, request
 
 router = APIRouter(prefix="/assets", tags=["assets"])
 
 Depth = Annotated[int | None, Query(ge=0, le=1000, description="So many steps; left out: all.")]
+
+
+AsOf = Annotated[
+    str | None, Query(description="A moment: a time with its offset, such as 2026-11-22T06:30:00Z, or a change_seq.")
+]
 
 
 @router.get("", response_model=PageOut[AssetOut])
@@ -57,9 +64,15 @@ def lineage(
     down: Depth = 2,
     level: Literal["asset", "version"] = "asset",
     limit: Limit = 500,
+    as_of: AsOf = None,
 ) -> Any:
-    """What the asset, or one of its versions, was made from, and what was made from it."""
-    return view.lineage(key, partition, version, direction=direction, up=up, down=down, level=level, limit=limit)
+    """What the asset, or one of its versions, was made from, and what was made from it.
+
+    With `as_of`: the versions that stood then and what had been made of them. Today's policies say who may see them.
+    """
+    return view.lineage(
+        key, partition, version, direction=direction, up=up, down=down, level=level, limit=limit, as_of=as_of
+    )
 
 
 @router.get("/{key}/why", response_model=WhyOut)
@@ -72,3 +85,25 @@ def why(view: Viewer, key: str, partition: str | None = None) -> Any:
 def materialize(view: Viewer, plane: Plane, key: str, body: MaterializeBody) -> Any:
     """Make the partition now, whatever its trigger says."""
     return asdict(request.materialize(plane, key, body.partition, by=view.principal, params=body.params))
+
+
+@router.post(
+    "/{key}/events",
+    response_model=EventOut,
+    status_code=201,
+    responses={200: {"model": EventOut, "description": "It was known already; nothing changed."}},
+)
+def report(view: Viewer, plane: Plane, response: Response, key: str, body: EventBody) -> Any:
+    """Report an update of a source that others made: a new version, and the runs that it calls for. For its owner."""
+    recorded = events.record(
+        plane,
+        key,
+        body.value,
+        view.principal,
+        id=body.id or "",
+        partition=body.partition,
+        digest=body.digest or "",
+    )
+    if recorded.repeated:
+        response.status_code = 200
+    return asdict(recorded)

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from riparian.api.callers import Viewer
 from riparian.api.models import PreviewOut
+from riparian.storage.access import MEDIA_TYPES
 
 router = APIRouter(prefix="/assets/{key}/data", tags=["data"])
 
@@ -28,7 +29,7 @@ def preview(
 @router.get(
     "/download",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "The bytes as they are stored."}},
+    responses={200: {"content": {kind: {} for kind in MEDIA_TYPES}, "description": "The bytes as they are stored."}},
 )
 def download(view: Viewer, key: str, partition: str | None = None) -> StreamingResponse:
     """The current version as it is stored. An answer that breaks off must not be used: its digest was wrong."""

@@ -25,4 +25,5 @@ def definitions(view: Viewer) -> Any:
 def apply(view: Viewer, plane: Plane, body: ApplyBody) -> Any:
     """Make what a project declares the definition in force; all of it or, with a problem, nothing."""
     manifest = Manifest.from_json(body.manifest)
-    return asdict(register.apply(plane, manifest, body.bundle, by=view.principal, rebuild=body.rebuild))
+    applied = register.apply(plane, manifest, body.bundle, by=view.principal, rebuild=body.rebuild)
+    return {**asdict(applied), "planned": len(applied.planned)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from riparian.api.callers import Credentials, Plane
+from riparian.api.callers import REFUSALS, Credentials, Plane
 from riparian.api.models import HealthOut
 from riparian.scheduler.core.effective import OWNERS
 
@@ -16,7 +16,7 @@ VERSION = version("riparian")
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health", response_model=HealthOut)
+@router.get("/health", response_model=HealthOut, responses={s: REFUSALS[s] for s in (401, 413, 422, 500)})
 def health(plane: Plane, credentials: Credentials) -> Any:
     """Whether it runs. What it can not see, such as a folder that is missing, is told to owners alone: it has names."""
     problems = list(plane.problems())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from riparian.api.callers import Viewer
-from riparian.api.models import PageOut, RunDetail, RunOut
+from riparian.api.callers import Plane, Viewer
+from riparian.api.models import AskedOut, PageOut, RunDetail, RunOut, RunState
 from riparian.api.paging import Cursor, Limit, page
+from riparian.scheduler import cancel as cancels
+from riparian.scheduler import rerun as reruns
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -20,7 +23,7 @@ def runs(
     workflow: str | None = None,
     asset: str | None = None,
     partition: str | None = None,
-    state: str | None = None,
+    state: RunState | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Any:
@@ -32,6 +35,20 @@ def runs(
 def run(view: Viewer, run_id: str) -> Any:
     """One run with its steps and attempts, what it was pinned to and what it made."""
     return view.run(run_id)
+
+
+@router.post("/{run_id}/cancel", response_model=RunDetail)
+def cancel(view: Viewer, plane: Plane, run_id: str) -> Any:
+    """End the run now, whoever works on it; nothing waits for it. For the owner of what it makes."""
+    cancels.cancel(plane, run_id, view.principal)
+    return view.run(run_id)
+
+
+@router.post("/{run_id}/rerun", response_model=AskedOut, status_code=202)
+def rerun(view: Viewer, plane: Plane, run_id: str) -> Any:
+    """Run the same workflow, partition and parameters again, of today's inputs and code. For the owner of what it
+    makes."""
+    return asdict(reruns.rerun(plane, run_id, view.principal))
 
 
 @router.get(

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from riparian.api.callers import Viewer
 from riparian.api.models import LineageOut, VersionDetail
 from riparian.api.paging import Limit
-from riparian.api.rest.assets import Depth
+from riparian.api.rest.assets import AsOf, Depth
 
 router = APIRouter(prefix="/versions", tags=["versions"])
 
@@ -28,7 +28,13 @@ def lineage(
     up: Depth = 2,
     down: Depth = 2,
     limit: Limit = 500,
+    as_of: AsOf = None,
 ) -> Any:
-    """The versions that this one was made from, and those made from it."""
+    """The versions that this one was made from, and those made from it; with `as_of`, those that had been made by then.
+
+    Today's policies say who may see them.
+    """
     key = view.version(version_id)["asset"]
-    return view.lineage(key, version=version_id, direction=direction, up=up, down=down, level="version", limit=limit)
+    return view.lineage(
+        key, version=version_id, direction=direction, up=up, down=down, level="version", limit=limit, as_of=as_of
+    )

@@ -15,6 +15,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from show import clock, roads
 from show.asking import people
 from show.deliveries import Airline, DataMissing, all_flights
 from show.screen import Screen
@@ -23,16 +24,20 @@ from show.story import Story
 
 BACKLOG = [date(2013, 2, day) for day in range(1, 8)]
 LIVE = [date(2013, 2, day) for day in range(8, 15)]
-STORM, REPEATED, LATER = date(2013, 2, 8), date(2013, 2, 13), date(2013, 2, 15)
+CALM, STORM, REPEATED, LATER = date(2013, 2, 7), date(2013, 2, 8), date(2013, 2, 13), date(2013, 2, 15)
+
+PATIENCE = 4
+"""Seconds for which the tick of a minute is worth waiting."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Riparian, shown with a fortnight of real flights.")
     parser.add_argument("--folder", type=Path, default=Path("flights-demo"), help="where to make the project")
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--tick", action="store_true", help="wait for the tick of the minute, should none have come")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that what was started ends too
     try:
-        show(Screen(), folder)
+        show(Screen(), options.folder.absolute(), patience=60 if options.tick else PATIENCE)
     except (Failed, DataMissing) as exc:
         print(f"\nThe demonstration failed: {exc}", file=sys.stderr)
         return 1
@@ -42,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def show(screen: Screen, folder: Path) -> None:
+def show(screen: Screen, folder: Path, patience: float) -> None:
     """Tells the whole story; raises Failed where something did not happen."""
     began = time.monotonic()
     flights = all_flights()
@@ -75,15 +80,19 @@ def show(screen: Screen, folder: Path) -> None:
         story.fortnight(LIVE, incomplete=STORM, repeated=REPEATED)
         screen.chapter(3, "The report, as bob reads it: air.delays")
         story.report()
-        screen.chapter(4, "Where a report comes from: air.summary, version by version, down to the files")
+        screen.chapter(4, "What kind of day was it? air.daily_report takes the storm road or the calm one")
+        roads.tell(story, storm=STORM, calm=CALM)
+        screen.chapter(5, "Where a report comes from: air.summary, version by version, down to the files")
         story.lineage(STORM)
-        screen.chapter(5, "Who may read what: said of the sources alone, and so of all that follows")
+        screen.chapter(6, "Who may read what: said of the sources alone, and so of all that follows")
         story.rights()
-        screen.chapter(6, "The same question, three answers")
+        screen.chapter(7, "The same question, three answers")
         story.refusal()
-        screen.chapter(7, "A source is closed, and what was made from it closes with it")
+        screen.chapter(8, "A source is closed, and what was made from it closes with it")
         story.tightening()
-        screen.chapter(8, "How long it took")
+        screen.chapter(9, "Not by data alone: what waits for the clock too")
+        clock.tell(story, patience)
+        screen.chapter(10, "How long it took")
         story.timing(time.monotonic() - began)
     screen.title("The project is yours to go on with: `dev` in one terminal, the rest in another")
     farewell(screen, folder)
@@ -98,7 +107,8 @@ def farewell(screen: Screen, folder: Path) -> None:
             (f"{riparian} dev", "stays in this terminal"),
             (f"mv later/*_{LATER}.csv drop/", f"{LATER.day} Feb arrives"),
             (f"{riparian} data air.summary", ""),
-            (f"{riparian} why air.delays", ""),
+            (f"{riparian} runs air.report", "and, of one of them, its steps"),
+            (f"{riparian} why air.month", ""),
             (f"{riparian} data air.fleet --as ana", "and --as bob"),
         ]
     )

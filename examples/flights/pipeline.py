@@ -7,10 +7,14 @@ the people who own and fly them. Whatever uses the tail numbers is as closed as 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riparian import ALL, Context, Daily, FileDrop, Policy, asset, source
+from riparian import ALL, Context, Daily, FileDrop, Policy, asset, branch, on_cron, on_update, source, task, workflow
 
 DAYS = Daily("day", start="2013-01-01")
 OPEN = Policy(readers=ALL)
+AIRPORTS = ["EWR", "JFK", "LGA"]
+STORM = 0.05
+"""The share of cancelled flights from which on a day is a storm."""
+
 FLIGHT = ["carrier", "flight", "origin", "sched_dep_time"]
 """What tells the flights of one day apart."""
 
@@ -76,16 +80,7 @@ def destinations(flights: pa.Table, airports: pa.Table) -> pa.Table:
 @asset("air.weather_delays")
 def weather_delays(flights: pa.Table, weather: pa.Table) -> pa.Table:
     """How late flights were by the weather at the airport in the hour of departure."""
-    kinds = pc.case_when(
-        pc.make_struct(
-            pc.greater(weather["precip"], 0), pc.less(weather["visib"], 3), pc.greater(weather["wind_speed"], 20)
-        ),
-        *(pa.scalar(kind) for kind in ("rain or snow", "poor sight", "strong wind", "fair")),
-    )
-    hours = pa.table({"origin": weather["origin"], "time_hour": weather["time_hour"], "sky": kinds})
-    found = flights.join(hours.cast(hours.schema.set(1, flights.schema.field("time_hour"))), ["origin", "time_hour"])
-    known = found.set_column(found.column_names.index("sky"), "sky", pc.fill_null(found["sky"], "not recorded"))
-    return measured(known.group_by("sky").aggregate(MEASURES), ["sky"]).sort_by("sky")
+    return measured(with_sky(flights, weather).group_by("sky").aggregate(MEASURES), ["sky"]).sort_by("sky")
 
 
 @asset("air.fleet")
@@ -126,6 +121,95 @@ def summary(delays: pa.Table, weather_delays: pa.Table, flights: pa.Table) -> di
     }
 
 
+@asset("air.bulletin", trigger=on_update() & on_cron("* * * * *"))
+def bulletin(summary: dict) -> str:
+    """The summary in one line, for the screens: at most once a minute, however often the summary changes."""
+    return (
+        f"{summary['cancelled']} of {summary['flights']} flights cancelled; worst was {summary['worst day']} "
+        f"with {summary['cancelled on it']}"
+    )
+
+
+@asset("air.month", trigger=on_update("air.delays") & on_cron("0 6 1 * *", timezone="America/New_York"))
+def month(delays: pa.Table) -> dict:
+    """The letter of the first of the month, six in the morning in New York: who is late and who is not."""
+    by_lateness = delays.sort_by("arr_delay")["name"]
+    return {
+        "flights": pc.sum(delays["flights"]).as_py(),
+        "cancelled": pc.sum(delays["cancelled"]).as_py(),
+        "most punctual": by_lateness[0].as_py(),
+        "latest": by_lateness[-1].as_py(),
+    }
+
+
+@task
+def observed(flights: pa.Table, weather: pa.Table) -> pa.Table:
+    """Each flight of the day with the weather it was to leave in: what all the following tasks look at."""
+    return with_sky(flights, weather).sort_by([(name, "ascending") for name in FLIGHT])
+
+
+@task
+def counted(seen: pa.Table) -> dict:
+    """The day in three figures."""
+    cancelled = pc.sum(seen["cancelled"]).as_py()
+    return {"flights": len(seen), "cancelled": cancelled, "share": round(cancelled / len(seen), 3)}
+
+
+@task
+def road(facts: dict) -> str:
+    return "storm" if facts["share"] > STORM else "calm"
+
+
+@task
+def at_airport(airport: str, seen: pa.Table) -> dict:
+    """How the day went at one airport."""
+    there = seen.filter(pc.field("origin") == airport)
+    fair = there.filter(pc.field("sky") == "fair")
+    cancelled = pc.sum(there["cancelled"]).as_py()
+    return {"airport": airport, "flights": len(there), "cancelled": cancelled, "in fair weather": len(fair)}
+
+
+@task
+def storm_report(facts: dict, airports: list[dict]) -> dict:
+    return {"road": "storm", **facts, "airports": airports}
+
+
+@task
+def calm_report(facts: dict) -> dict:
+    return {"road": "calm", **facts}
+
+
+@task
+def stranded(seen: pa.Table) -> pa.Table:
+    """The flights whose passengers need another one."""
+    return seen.filter(pc.field("cancelled")).select(WATCHED)
+
+
+@task
+def late(seen: pa.Table) -> pa.Table:
+    """The flights whose passengers may have missed the next one: an hour late and more."""
+    return seen.filter(pc.field("arr_delay") >= 60).select(WATCHED)
+
+
+@workflow("air.daily_report", consumes=[flights, weather], produces=["air.report", "air.watchlist"], partitions=DAYS)
+def daily_report(flights: pa.Table, weather: pa.Table) -> dict:
+    """What kind of day it was, and which flights somebody has to look after: one story, so both change together."""
+    seen = observed(flights, weather)
+    facts = counted(seen)
+    which = road(facts)
+    return {
+        "air.report": branch(
+            which,
+            {
+                "storm": lambda: storm_report(facts, at_airport.map(AIRPORTS, seen=seen)),
+                "calm": lambda: calm_report(facts),
+            },
+        ),
+        "air.watchlist": branch(which, {"storm": lambda: stranded(seen), "calm": lambda: late(seen)}),
+    }
+
+
+WATCHED = [*FLIGHT, "dest", "sky", "arr_delay"]
 MEASURES = [("cancelled", "count"), ("cancelled", "sum"), ("dep_delay", "mean"), ("arr_delay", "mean")]
 
 
@@ -134,3 +218,16 @@ def measured(table: pa.Table, keys: list[str]) -> pa.Table:
     late = [pc.round(table[name], 1) for name in ("dep_delay_mean", "arr_delay_mean")]
     columns = [*(table[key] for key in keys), table["cancelled_count"], table["cancelled_sum"], *late]
     return pa.table(columns, names=[*keys, "flights", "cancelled", "dep_delay", "arr_delay"])
+
+
+def with_sky(flights: pa.Table, weather: pa.Table) -> pa.Table:
+    """The flights with ``sky``, the weather at the airport in the hour of departure."""
+    kinds = pc.case_when(
+        pc.make_struct(
+            pc.greater(weather["precip"], 0), pc.less(weather["visib"], 3), pc.greater(weather["wind_speed"], 20)
+        ),
+        *(pa.scalar(kind) for kind in ("rain or snow", "poor sight", "strong wind", "fair")),
+    )
+    hours = pa.table({"origin": weather["origin"], "time_hour": weather["time_hour"], "sky": kinds})
+    found = flights.join(hours.cast(hours.schema.set(1, flights.schema.field("time_hour"))), ["origin", "time_hour"])
+    return found.set_column(found.column_names.index("sky"), "sky", pc.fill_null(found["sky"], "not recorded"))

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 from riparian.assets.partitions import AllPartitions, Identity
-from riparian.assets.triggers import Manual
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Edge, Graph
 
@@ -26,14 +25,16 @@ class Reach(IntEnum):
 def above(graph: Graph, workflow: str) -> Mapping[str, Reach]:
     """Returns the workflows whose runs may yet change what ``workflow`` reads, with the partitions that matter.
 
-    Only through inputs that can start a run: what a manual or otherwise triggered workflow would make of its inputs is
-    not waited for.
+    Only through inputs that the trigger waits for, and above them only through workflows that updates alone can
+    start: what one that is manual, or waits for the clock, would make of its inputs is not waited for.
     """
     found: dict[str, Reach] = {}
     start = Reach.WHOLE if _is_whole(graph, workflow) else Reach.SAME
     frontier = [(workflow, start)]
     while frontier:
         key, reach = frontier.pop()
+        if key != workflow and not _by_update(graph, key):
+            continue
         for edge in graph.inputs(key):
             if not edge.wakes:
                 continue
@@ -46,9 +47,13 @@ def above(graph: Graph, workflow: str) -> Mapping[str, Reach]:
 
 
 def holds(graph: Graph, blocker: Blocker) -> bool:
-    """Whether anybody waits for it: for the repair of a manual workflow only a person can ask."""
-    spec = graph.workflows.get(blocker.workflow)
-    return not (blocker.failed and spec is not None and isinstance(spec.trigger, Manual))
+    """Whether anybody waits for it: not for the repair of what only a person, or the clock, runs again."""
+    return not blocker.failed or _by_update(graph, blocker.workflow)
+
+
+def _by_update(graph: Graph, workflow: str) -> bool:
+    spec = graph.workflows.get(workflow)
+    return spec is None or spec.trigger.by_update
 
 
 def _up(graph: Graph, edge: Edge, reach: Reach) -> Reach:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import Identity
+from riparian.assets.schedules import local
+from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.graph import Edge
 
 
@@ -29,8 +32,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted), request (id, by, params), fingerprint
-    (of the code, definition), adopted or file (path, fingerprint, seq)."""
+    """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted, and the ticks of the schedules that were
+    due, by name, in UTC microseconds), tick (ticks alone), missing (what is missing, seqs, adopted), request (id, by,
+    params), rerun (of, id, by, params), fingerprint (of the code, definition), adopted, file (path, fingerprint, seq)
+    or event (id, by)."""
 
     kind: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -44,12 +49,26 @@ class Cause:
         return cls(kind=body.pop("kind"), body=body)
 
     @property
+    def is_asked(self) -> bool:
+        """Whether a person asked for just this run."""
+        return self.kind in ("request", "rerun")
+
+    @property
     def words(self) -> str:
         match self.kind:
             case "update":
-                return f"{updated(self.body['seqs'])} updated"
+                return " and ".join([f"{updated(self.body['seqs'])} updated", *_due(self.body)])
+            case "tick":
+                return " and ".join(_due(self.body))
+            case "missing":
+                *rest, last = self.body["missing"]
+                return f"{', '.join(rest)} and {last} have no version" if rest else f"{last} has no version"
             case "request":
                 return f"{self.body['by']} asked for it"
+            case "rerun":
+                return f"{self.body['by']} asked to run it again (as {self.body['of']})"
+            case "event":
+                return f"{self.body['by']} reported an update"
             case "fingerprint":
                 return "its code changed and a rebuild was asked for"
             case "adopted":
@@ -74,9 +93,25 @@ class InputFacts:
     then: Level | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How a schedule of the trigger stands: the latest ``tick`` that rang, the seq of that moment, and when the next
+    one is due. Ticks up to ``since`` are history. Instants are UTC microseconds."""
+
+    cron: OnCron
+    since: int
+    tick: int
+    seq: int
+    next_at: int | None
+
+
+CLOCK = "@clock"
+"""The blocker of who waits for a tick of its own schedule; the blocker's partition is the workflow's key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A workflow partition whose unfinished or failed run may still change an input."""
+    """A workflow partition whose unfinished or failed run may still change an input; or the clock."""
 
     workflow: str
     partition: str
@@ -97,21 +132,37 @@ class Unfinished:
 class Facts:
     """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history,
     ``adopted`` when the workflow was declared, which tells its causes from those of an earlier one of its name;
-    ``consumed_fingerprint`` is None when no run ever succeeded; ``attempted`` is the seq at which a failed run's
-    inputs were pinned, None when the last run succeeded."""
+    ``missing`` are those assets without a version that the trigger asks for. ``consumed_fingerprint`` is None when no
+    run ever succeeded; ``attempted`` is the seq at which the inputs of a run that failed, or was ``cancelled``, were
+    pinned, None when the last run succeeded. Ticks are by schedule: the last that was answered, or tried."""
 
     workflow: WorkflowSpec
     partition: str
     inputs: tuple[InputFacts, ...]
     baseline: int
     adopted: int = 0
+    schedules: tuple[Schedule, ...] = ()
+    missing: frozenset[str] = frozenset()
     consumed_fingerprint: str | None = None
     consumed_inputs: frozenset[str] = frozenset()
     consumed_params: str = "{}"
+    consumed_ticks: Mapping[str, int] = field(default_factory=dict)
     attempted: int | None = None
+    attempted_ticks: Mapping[str, int] = field(default_factory=dict)
+    cancelled: bool = False
     unfinished: Unfinished | None = None
     blocker: Blocker | None = None
     ask: Cause | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether the workflow has an input at all."""
+        return any(i.edge.input is not None for i in self.inputs)
+
+    @property
+    def has_partitioned_input(self) -> bool:
+        """Whether an input says for which partitions it could run."""
+        return any(i.edge.input is not None and isinstance(i.edge.input.mapping, Identity) for i in self.inputs)
 
 
 class Action(Enum):
@@ -125,7 +176,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer, with its reason as a stable ``code`` and in ``words``."""
+    """The answer, with its reason as a stable ``code`` and in ``words``. ``ticks`` are those that ADVANCE answers."""
 
     action: Action
     code: str
@@ -133,6 +184,17 @@ class Decision:
     cause: Cause | None = None
     blocker: Blocker | None = None
     supersedes: str | None = None
+    ticks: Mapping[str, int] = field(default_factory=dict)
+
+
+def due(schedule: str, tick: int) -> str:
+    """Returns that the schedule of that name was due, with the time by its own clock."""
+    zone = schedule.removesuffix(")").rpartition("(")[2]
+    return f"the schedule {schedule} was due at {local(tick, zone):%Y-%m-%d %H:%M}"
+
+
+def _due(body: Mapping[str, Any]) -> list[str]:
+    return [due(name, tick) for name, tick in body.get("ticks", {}).items()]
 
 
 def updated(names: Iterable[str]) -> str:

@@ -10,7 +10,6 @@ from functools import cached_property
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, AllPartitions, Identity, Interval
-from riparian.assets.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +27,8 @@ class Edge:
 
     @property
     def wakes(self) -> bool:
-        """Whether an update of the asset can make the workflow run by itself."""
-        return self.workflow.trigger.watches(self.asset)
+        """Whether an update of the asset is among the events that the workflow's trigger waits for."""
+        return self.workflow.trigger.watches(self.asset, consumed=self.input is not None)
 
     def up(self, partition: str) -> Interval:
         """The partitions of the asset that the workflow's ``partition`` looks at."""
@@ -57,7 +56,7 @@ class Graph:
         self._inputs: dict[str, tuple[Edge, ...]] = {}
         for w in self.workflows.values():
             own = [Edge(workflow=w, asset=i.asset, input=i) for i in w.inputs]
-            named = [Edge(workflow=w, asset=a, input=None) for a in trigger_only(w.trigger, w.inputs)]
+            named = [Edge(workflow=w, asset=a, input=None) for a in trigger_only(w)]
             self._inputs[w.key] = (*own, *named)
             for edge in (*own, *named):
                 edges[edge.asset].append(edge)
@@ -107,10 +106,18 @@ class Graph:
         return depth
 
 
-def trigger_only(trigger: Trigger, inputs: Iterable[InputSpec]) -> tuple[AssetKey, ...]:
-    """Returns the assets that the trigger names and that are not consumed."""
-    consumed = {i.asset for i in inputs}
-    return tuple(a for a in trigger.assets if a not in consumed)
+def trigger_only(workflow: WorkflowSpec) -> tuple[AssetKey, ...]:
+    """Returns the assets that the trigger names and that are neither consumed nor made."""
+    if not (named := workflow.trigger.assets):
+        return ()  # mostly: large graphs are made again at every apply
+    known = {*workflow.produces, *(i.asset for i in workflow.inputs)}
+    return tuple(a for a in named if a not in known)
+
+
+def follows_clock(graph: Graph, workflow: str) -> bool:
+    """Whether the workflow is partitioned and no input says for which partitions it could run."""
+    spec = graph.workflows.get(workflow)
+    return spec is not None and spec.partitions is not None and not identity_inputs(graph, workflow)
 
 
 def identity_inputs(graph: Graph, workflow: str) -> tuple[Edge, ...]:

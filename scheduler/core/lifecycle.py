@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 STEP: Mapping[str, frozenset[str]] = {
-    "blocked": frozenset({"ready", "skipped", "cancelled"}),
+    "blocked": frozenset({"ready", "skipped", "succeeded", "cancelled"}),
     "ready": frozenset({"leased", "cancelled"}),
     "leased": frozenset({"succeeded", "failed", "ready", "paused", "cancelled"}),
     "paused": frozenset({"ready", "cancelled"}),

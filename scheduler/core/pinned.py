@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from riparian.assets.retry import Retry
+from riparian.assets.tasks import Argument, Road
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 
 
@@ -18,7 +19,6 @@ class Pin:
 
     parameter: str
     asset: str
-    type: str
     many: bool
     lo: str
     hi: str
@@ -36,14 +36,23 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec:
-    """What a step runs, fixed when its run is planned. ``pool`` may take it."""
+    """What a step runs, fixed when its run is planned. ``pool`` may take it.
+
+    ``outputs`` are the assets that it makes; none: its result is an intermediate. ``made_from`` are the workflow's
+    inputs that it takes itself or through the tasks before it. The rest is as in TaskSpec.
+    """
 
     task: str
     module: str | None = None
     qualname: str | None = None
     context: str | None = None
     returns: str = ""
+    arguments: tuple[Argument, ...] = ()
     outputs: tuple[str, ...] = ()
+    made_from: tuple[str, ...] = ()
+    mapped: str = ""
+    roads: tuple[Road, ...] = ()
+    labels: tuple[str, ...] = ()
     path: str | None = None  # of an ingest step: the file
     fingerprint: str | None = None
     format: str | None = None

@@ -6,37 +6,72 @@ that it was made from differ (need), and has something happened that it waits fo
 
 from __future__ import annotations
 
+from riparian.assets.partitions import WHOLE
+from riparian.assets.schedules import local
 from riparian.assets.triggers import Manual
-from riparian.scheduler.core.facts import Action, Blocker, Cause, Decision, Facts, InputFacts, trigger_key, updated
+from riparian.scheduler.core.facts import (
+    CLOCK,
+    Action,
+    Blocker,
+    Cause,
+    Decision,
+    Facts,
+    InputFacts,
+    due,
+    trigger_key,
+    updated,
+)
+from riparian.scheduler.core.standing import Standing, stand
 
 
 def decide(facts: Facts) -> Decision:
     """Returns what to do with one workflow partition, and why."""
-    missing = [i for i in facts.inputs if i.now is None and i.edge.input is not None]
-    if missing:
-        return _none("waiting_for_input", f"waiting for a first version of {_names(missing)}")
+    absent = [i for i in facts.inputs if i.now is None and i.edge.input is not None]
+    if absent:
+        return _none("waiting_for_input", f"waiting for a first version of {_names(absent)}")
     if facts.ask is not None:
         return _asked(facts, facts.ask)
-    news = {i.edge.asset: i.now.seq for i in facts.inputs if i.now is not None and i.edge.wakes and _is_news(i, facts)}
-    need = _need(facts)
-    if not news:
-        return _untriggered(facts, need)
-    if facts.unfinished and (facts.unfinished.granted or facts.unfinished.asked or not need):
+    standing = stand(facts)
+    if not standing.triggered:
+        return _untriggered(facts, standing)
+    if facts.unfinished and (facts.unfinished.granted or facts.unfinished.asked or not standing.need):
         # What it was pinned to, not what was consumed before it, is what the news will be held against at its end.
         return _after_own(facts)
-    if not need:
-        return Decision(action=Action.ADVANCE, code="unchanged", words=f"{updated(news)} updated with equal content")
-    cause = Cause(kind="update", body={"adopted": facts.adopted, "seqs": dict(sorted(news.items()))})
+    if not standing.need:
+        return _unneeded(facts, standing)
+    cause = _cause(facts, standing)
     key = trigger_key(facts.workflow.key, facts.partition, cause)
     if facts.unfinished and facts.unfinished.trigger_key == key:
         return _unfinished(granted=False)
-    if facts.attempted is not None and max(news.values()) <= facts.attempted:
-        return _none(
-            "failed", "its last run failed for this same cause; an update, a repair or a request runs it again"
-        )
+    if facts.attempted is not None and not _is_new(facts, standing, facts.attempted):
+        return _failed(facts, standing, " for this same cause")
     if facts.blocker:
         return _held(facts.blocker)
     return _run(facts, cause)
+
+
+def _cause(facts: Facts, standing: Standing) -> Cause:
+    """Events are what it runs for; where states alone let it run, absence, or else what differs."""
+    ticks = {"ticks": dict(standing.ticks)} if standing.ticks else {}
+    if standing.ticks and not standing.news:
+        return Cause(kind="tick", body=ticks)
+    if standing.fills and not standing.news:
+        read = {i.edge.asset: i.now.seq for i in facts.inputs if i.now is not None}
+        body = {"adopted": facts.adopted, "missing": sorted(facts.missing), "seqs": read}
+        return Cause(kind="missing", body=body)
+    seqs = dict(standing.news or standing.differs)
+    return Cause(kind="update", body={"adopted": facts.adopted, "seqs": seqs, **ticks})
+
+
+def _is_new(facts: Facts, standing: Standing, attempted: int) -> bool:
+    """Whether there is something to run for that the last attempt, of inputs as of ``attempted``, was not for."""
+    ticks = [s for s in facts.schedules if s.cron.name in standing.ticks]
+    seqs = standing.news or ({} if ticks else standing.differs)
+    return any(seq > attempted for seq in seqs.values()) or any(
+        # A run that was planned after the tick was for it, whoever asked for that run.
+        s.seq > attempted and s.tick > facts.attempted_ticks.get(s.cron.name, s.since)
+        for s in ticks
+    )
 
 
 def _asked(facts: Facts, ask: Cause) -> Decision:
@@ -63,38 +98,79 @@ def _run(facts: Facts, cause: Cause) -> Decision:
     )
 
 
-def _is_news(i: InputFacts, facts: Facts) -> bool:
-    return i.now is not None and i.now.seq > (i.then.seq if i.then else facts.baseline)
+def _unneeded(facts: Facts, standing: Standing) -> Decision:
+    if facts.consumed_fingerprint is None:
+        return _not_asked()
+    if not standing.news and not standing.ticks:
+        return _up_to_date()
+    said = [due(name, tick) for name, tick in standing.ticks.items()]
+    if standing.news:
+        said = [f"{updated(standing.news)} updated with equal content", *said]
+    return Decision(action=Action.ADVANCE, code="unchanged", words=" and ".join(said), ticks=standing.ticks)
 
 
-def _need(facts: Facts) -> bool:
-    """Whether the inputs' content or origins, the code or the parameters differ from what was last consumed."""
-    if facts.consumed_fingerprint is None or facts.consumed_fingerprint != facts.workflow.fingerprint:
-        return True
-    if facts.consumed_params != "{}":  # a person's parameters made it, and what runs by itself has none
-        return True
-    if facts.consumed_inputs != {i.edge.name for i in facts.inputs if i.now is not None}:
-        return True
-    return any(i.now is not None and (i.then is None or i.now.differs(i.then)) for i in facts.inputs)
-
-
-def _untriggered(facts: Facts, need: bool) -> Decision:
+def _untriggered(facts: Facts, standing: Standing) -> Decision:
     if facts.unfinished:
-        return _unfinished(granted=facts.unfinished.granted)
+        return _after_own(facts) if standing.waits else _unfinished(granted=facts.unfinished.granted)
     if isinstance(facts.workflow.trigger, Manual):
         return _none("manual", "runs only when somebody asks")
-    if not facts.inputs and facts.consumed_fingerprint is None and facts.attempted is None:
-        if facts.baseline == 0:
-            return _run(facts, Cause(kind="adopted", body={"adopted": facts.adopted}))
-        return _none("not_asked", "has no inputs that could start it, and nobody asked for it")
+    if standing.waits:
+        return _hold_for_tick(facts, "waiting_for_tick", f"waits for {_next_tick(standing)}")
     if facts.consumed_fingerprint is None and facts.attempted is not None:
-        return _none("failed", "its last run failed; an update, a repair or a request runs it again")
+        return _failed(facts, standing)
+    if not facts.inputs and facts.consumed_fingerprint is None:
+        return _without_inputs(facts, standing)
     if facts.consumed_fingerprint is None:
-        return _none("not_asked", "never ran; its inputs are older than the workflow, and nobody asked for them")
+        never = _none("not_triggered", "never ran, and what its trigger waits for is not there")
+        return never if standing.asked else _not_asked()
     if facts.consumed_fingerprint != facts.workflow.fingerprint:
-        return _none("code_changed", "its code changed; `riparian apply --rebuild latest` or a request runs it")
-    if need:
+        tick = "its next tick, " if standing.clock and facts.partition == WHOLE else ""
+        return _none("code_changed", f"its code changed; {tick}`riparian apply --rebuild latest` or a request runs it")
+    if _differs(facts, standing):
         return _none("not_triggered", "an input differs, but nothing that the trigger waits for has happened")
+    return _up_to_date()
+
+
+def _differs(facts: Facts, standing: Standing) -> bool:
+    now = {i.edge.name for i in facts.inputs if i.now is not None}
+    return bool(standing.differs) or facts.consumed_params != "{}" or facts.consumed_inputs != now
+
+
+def _without_inputs(facts: Facts, standing: Standing) -> Decision:
+    if standing.clock:
+        # Not held: the clock knows by itself for which partitions such a workflow runs.
+        return _none("waiting_for_tick", f"waits for {_next_tick(standing)}")
+    if facts.baseline == 0 and facts.workflow.trigger.by_update:
+        return _run(facts, Cause(kind="adopted", body={"adopted": facts.adopted}))
+    return _none("not_asked", "has no inputs that could start it, and nobody asked for it")
+
+
+def _failed(facts: Facts, standing: Standing, why: str = "") -> Decision:
+    """The last run failed, or was cancelled, and nothing new has happened; the next tick is, so it is waited for."""
+    code, words = ("cancelled", "was cancelled") if facts.cancelled else ("failed", f"failed{why}")
+    ways = "an update or a request" if facts.cancelled else "an update, a repair or a request"
+    if standing.clock:
+        return _hold_for_tick(facts, code, f"its last run {words}; {ways} runs it again, or {_next_tick(standing)}")
+    return _none(code, f"its last run {words}; {ways} runs it again")
+
+
+def _hold_for_tick(facts: Facts, code: str, words: str) -> Decision:
+    return Decision(
+        action=Action.HOLD, code=code, words=words, blocker=Blocker(CLOCK, facts.workflow.key, failed=False)
+    )
+
+
+def _next_tick(standing: Standing) -> str:
+    undue = [s for s in standing.clock if s.cron.name not in standing.ticks] or standing.clock
+    at, cron = min(((s.next_at or 0, s.cron) for s in undue), key=lambda pair: pair[0])
+    return f"the schedule {cron.name}, next at {local(at, cron.timezone):%Y-%m-%d %H:%M}"
+
+
+def _not_asked() -> Decision:
+    return _none("not_asked", "never ran; its inputs are older than the workflow, and nobody asked for them")
+
+
+def _up_to_date() -> Decision:
     return _none("up_to_date", "made from the current versions of all its inputs")
 
 

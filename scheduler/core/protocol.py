@@ -73,13 +73,18 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """What one parameter receives. ``many`` is true when the mapping gives a set of partitions."""
+    """What one parameter receives: the value of its one piece, or of that the ``item`` of this number.
+
+    With ``many`` the pieces are a set of partitions; with ``listed`` they are results, which come as a list.
+    """
 
     parameter: str
     asset: str
     type: str
     many: bool
     pieces: tuple[Piece, ...]
+    listed: bool = False
+    item: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,10 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to work on one step, at one epoch. Exactly one of ``entry`` and ``ingest`` is set."""
+    """The right to work on one step, at one epoch. Exactly one of ``entry`` and ``ingest`` is set.
+
+    ``constants`` are the values of parameters that are written in the workflow itself.
+    """
 
     step: str
     run: str
@@ -127,6 +135,7 @@ class Lease:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     params: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
     entry: Entry | None = None
     ingest: Ingest | None = None
     timeout_seconds: float | None = None
@@ -153,7 +162,8 @@ class Written:
 class Report:
     """How one attempt ended.
 
-    ``outcome`` is ``succeeded`` (then ``outputs`` holds all of the lease's outputs), ``failed`` (the function raised,
+    ``outcome`` is ``succeeded`` (then each of the lease's outputs is in ``outputs``, or its asset in ``unchanged``
+    because the function returned NoUpdate for it), ``failed`` (the function raised,
     or an input could not be read; ``error`` is what a person should read), ``timed_out``, ``lost`` (its process died)
     or ``released`` (never started). ``retryable`` is false where another try must end the same way.
     """
@@ -164,6 +174,7 @@ class Report:
     outcome: str
     bundle: str | None = None
     outputs: tuple[Written, ...] = ()
+    unchanged: tuple[str, ...] = ()
     error: str | None = None
     retryable: bool = True
 

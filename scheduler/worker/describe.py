@@ -7,24 +7,19 @@ user code prints can not disturb them.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import importlib
 import io
 import json
 import os
-import signal
-import subprocess
 import sys
-import tempfile
-import traceback
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from riparian.assets.bundles import bundle_digest
 from riparian.assets.check import FORMATS, in_order
@@ -34,6 +29,10 @@ from riparian.assets.errors import Location, Problem
 from riparian.assets.manifest import Manifest
 from riparian.assets.project import describe as describe_project
 from riparian.assets.project import first_party_modules
+from riparian.scheduler.worker.compiled import Compiled
+
+if TYPE_CHECKING:
+    import subprocess
 
 LOCK_FILES = ("uv.lock", "poetry.lock", "requirements.txt")
 LOCK_MEMBER = "riparian.lock"
@@ -60,10 +59,14 @@ def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds
 
     Imports nothing of the project in this process. A child that dies or takes longer is a problem like any other.
     """
+    # The child, whose start is waited for, has no use for these.
+    import subprocess
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="riparian-describe-") as folder:
         out, bundle, said = Path(folder, "out.json"), Path(folder, "bundle.zip"), Path(folder, "said.txt")
-        command = [sys.executable, "-P", "-m", __spec__.name, "--root", str(root), "--name", name]
-        command += ["--bundle", str(bundle), "--out", str(out), *(f"--module={module}" for module in modules)]
+        command = [sys.executable, "-P", "-m", __spec__.name]
+        command += [str(root), name, str(bundle), str(out), *modules]
         # Our own settings hold tokens, which user code must not see. And sets must be walked in the same order every
         # time, or one project could give two manifests.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RIPARIAN_")} | {"PYTHONHASHSEED": "0"}
@@ -82,11 +85,11 @@ def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds
             return _failed("describe_timeout", f"importing the project took longer than {timeout_seconds:g} s", said)
         if child.returncode != 0 or not out.exists():
             return _failed("describe_died", f"importing the project ended its process ({child.returncode})", said)
-        body = json.loads(out.read_bytes())
+        said_problems, _, manifest = out.read_text(encoding="utf-8").partition("\n")
         return Described(
-            manifest=Manifest.from_body(body["manifest"]) if body["manifest"] is not None else None,
-            bundle=bundle.read_bytes() if body["manifest"] is not None else b"",
-            problems=tuple(_problem(p) for p in body["problems"]),
+            manifest=Manifest.from_json(manifest) if manifest else None,
+            bundle=bundle.read_bytes() if manifest else b"",
+            problems=tuple(_problem(p) for p in json.loads(said_problems)),
         )
 
 
@@ -97,6 +100,9 @@ def default_modules(root: Path) -> tuple[str, ...]:
 
 
 def _wait(child: subprocess.Popen[bytes], timeout_seconds: float) -> bool:
+    import signal
+    import subprocess
+
     try:
         child.wait(timeout_seconds)
     except subprocess.TimeoutExpired:
@@ -124,20 +130,17 @@ def _problem(body: Mapping[str, Any]) -> Problem:
 # ---- the child
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the child: imports the project, and writes the bundle and what it declares."""
-    parser = argparse.ArgumentParser(prog="riparian.scheduler.worker.describe", description=__doc__)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--module", action="append", default=[])
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args(arguments)
+def main(arguments: Sequence[str]) -> None:
+    """Runs the child: imports the project, and writes the bundle and what it declares.
+
+    ``arguments`` are the project's folder, its name, the files to write (the bundle's, the answer's), and modules.
+    """
+    root, name, bundle_file, out, *modules = arguments
     # This process is short: what it makes stays until its end, and looking for garbage took a third of its time.
     gc.disable()
-    body, bundle = _describe(given.root.resolve(), given.name, given.module)
-    given.bundle.write_bytes(bundle)
-    given.out.write_text(body)
+    body, bundle = _describe(Path(root).resolve(), name, modules)
+    Path(bundle_file).write_bytes(bundle)
+    Path(out).write_text(body, encoding="utf-8")
 
 
 def _describe(root: Path, name: str, modules: Sequence[str]) -> tuple[str, bytes]:
@@ -145,8 +148,11 @@ def _describe(root: Path, name: str, modules: Sequence[str]) -> tuple[str, bytes
         sys.path.insert(0, str(root))
     else:
         sys.path[0] = str(root)
+    compiled = Compiled(root)
+    compiled.install()
     with collecting() as declared:
         imported = [_import(root, module) for module in modules or default_modules(root)]
+    compiled.tidy()
     problems = [problem for problem in imported if problem is not None]
     loaded = first_party_modules(root)
     project = describe_project(root, declared, loaded, formats=_formats(declared))
@@ -177,6 +183,8 @@ def _import(root: Path, name: str) -> Problem | None:
 
 
 def _import_problem(root: Path, name: str, error: BaseException) -> Problem:
+    import traceback  # only here: a project that can be imported has no use for it
+
     frames = traceback.extract_tb(error.__traceback__)
     places = [(f.filename, f.lineno or 0) for f in frames]
     if isinstance(error, SyntaxError) and error.filename:
@@ -240,11 +248,11 @@ def _body(manifest: Manifest | None, problems: Sequence[Problem]) -> str:
         }
         for p in problems
     ]
-    return f'{{"manifest":{manifest.to_json() if manifest else "null"},"problems":{json.dumps(said)}}}'
+    return f"{json.dumps(said)}\n{manifest.to_json() if manifest else ''}"
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
     # Threads that the project's import may have started must not keep the process, and a large tree takes long to free.
     for stream in (sys.stdout, sys.stderr):
         with suppress(ValueError, OSError, AttributeError):  # the project may have closed or replaced them

@@ -1,15 +1,18 @@
-"""What may the process that runs user code find in its environment?
+"""How is a process for user code started, and what may it find in its environment?
 
 Only what is named here: the worker's own token and settings stay with the supervisor.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+
+PROGRAM = (sys.executable, "-P", "-m", "riparian.scheduler.worker.zygote")
 
 PASSED = {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
 PASSED |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "RIPARIAN_STORAGE_OPTIONS"}
-PREFIXES = ("LC_", "PYTHON", "AWS_", "AZURE_", "GOOGLE_", "GCLOUD_", "FSSPEC_", "OMP_", "ARROW_")
+PREFIXES = ("LC_", "PYTHON", "AWS_", "AZURE_", "GOOGLE_", "GCLOUD_", "FSSPEC_", "OMP_", "ARROW_", "POLARS_")
 """Storage credentials pass: children read and write the store themselves."""
 
 FIXED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}

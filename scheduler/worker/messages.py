@@ -50,10 +50,12 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
-    """Child to supervisor, its last word: ``succeeded`` with all outputs, or not, with an ``error`` to read."""
+    """Child to supervisor, its last word: ``succeeded`` with all outputs but those that are ``unchanged``, or not, with
+    an ``error`` to read."""
 
     succeeded: bool
     outputs: tuple[Written, ...] = ()
+    unchanged: tuple[str, ...] = ()
     error: str | None = None
     retryable: bool = True
 

@@ -18,10 +18,12 @@ from typing import Any
 
 from riparian.assets.context import Context
 from riparian.assets.errors import Invalid
+from riparian.assets.workflows import NoUpdate
 from riparian.scheduler.core.protocol import Entry, Lease, Output, Written
 from riparian.scheduler.worker.failures import error_text, is_retryable
 from riparian.scheduler.worker.messages import Outcome, encode
 from riparian.storage.objects import Objects, copy_in, read_input, write_manifest, write_value
+from riparian.storage.objects.files import remove_copies
 
 SCHEMA_BYTES = 1024 * 1024
 OUTCOME_BYTES = 8 * 1024 * 1024
@@ -35,11 +37,15 @@ def attempt(lease: Lease, storage_url: str, bundle: Path | None) -> Outcome:
     """
     process = os.getpid()
     try:
-        outcome = Outcome(succeeded=True, outputs=_work(lease, open_store(storage_url), process))
+        outputs = _work(lease, open_store(storage_url), process)
+        made = {written.asset for written in outputs}
+        unchanged = tuple(output.asset for output in lease.outputs if output.asset not in made)
+        outcome = Outcome(succeeded=True, outputs=outputs, unchanged=unchanged)
         _refuse_endless(outcome)
     except BaseException as exc:  # noqa: BLE001 -- SystemExit and friends of user code are failures like any other
         outcome = Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc))
     _leave_unless(process)
+    remove_copies()
     return outcome
 
 
@@ -78,7 +84,7 @@ def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
     elif lease.entry is not None:
         seed_everything(lease.seed)
         function = load(lease.entry)
-        arguments = {i.parameter: read_input(objects, i) for i in lease.inputs}
+        arguments = {**lease.constants, **{i.parameter: read_input(objects, i) for i in lease.inputs}}
         if lease.entry.context is not None:
             arguments[lease.entry.context] = _context(lease)
         try:
@@ -88,6 +94,7 @@ def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
         written = tuple(
             write_value(objects, output.directory, output.asset, lease.entry.returns, one)
             for output, one in _share(value, lease.outputs)
+            if one is not NoUpdate
         )
     else:
         raise Invalid(
@@ -139,8 +146,8 @@ def _context(lease: Lease) -> Context:
 
 def _share(value: Any, outputs: tuple[Output, ...]) -> list[tuple[Output, Any]]:
     """One output takes the value as it is; several take theirs from a dict by asset key."""
-    if len(outputs) == 1:
-        return [(outputs[0], value)]
+    if len(outputs) == 1 or value is NoUpdate:
+        return [(output, value) for output in outputs]
     keys = [o.asset for o in outputs]
     if not isinstance(value, Mapping) or set(value) != set(keys):
         got = sorted(map(str, value)) if isinstance(value, Mapping) else type(value).__name__

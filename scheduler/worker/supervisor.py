@@ -331,6 +331,7 @@ class Supervisor:
                     attempt,
                     "succeeded" if message.succeeded else "failed",
                     outputs=message.outputs,
+                    unchanged=message.unchanged,
                     error=message.error,
                     retryable=message.retryable,
                 ),
@@ -342,6 +343,7 @@ class Supervisor:
         outcome: str,
         *,
         outputs: tuple[Written, ...] = (),
+        unchanged: tuple[str, ...] = (),
         error: str | None = None,
         retryable: bool = True,
     ) -> Report:
@@ -353,6 +355,7 @@ class Supervisor:
             outcome=outcome,
             bundle=None if lease.entry is None else lease.entry.bundle,
             outputs=outputs,
+            unchanged=unchanged,
             error=error,
             retryable=retryable,
         )

@@ -1,6 +1,7 @@
 """Which process does user code start from? A clean one that imported the bundle once and holds no secret and no data.
 
-It forks a child per attempt. With ``--once`` it is itself the child of one attempt: for systems where fork is not safe.
+It forks a child per attempt. With ``--once`` it is itself the child of one attempt: for systems where fork is not safe,
+and for bundles whose import starts threads.
 Both leave when the supervisor's end of their socket is closed, whatever the user's code is doing.
 """
 
@@ -22,9 +23,12 @@ from typing import NoReturn
 
 from riparian.scheduler.core.protocol import Entry, Lease, Output
 from riparian.scheduler.worker import messages, runner
+from riparian.scheduler.worker.environment import PROGRAM
 from riparian.scheduler.worker.messages import Assignment, Begun, Born, Ended, Kill, Outcome, Start
 
 EXIT_ORPHANED = 86
+RENEWED = ("jemalloc_bg_thd", "polars-ooc-clea")
+"""Threads that pyarrow and polars start when they are imported, and without which they work after a fork."""
 F_SETSIG = 10
 """Linux's number; the standard library has no name for it before Python 3.13."""
 
@@ -56,6 +60,8 @@ def preheat(bundle: Path | None) -> None:
     if bundle is None or "pyarrow" in sys.modules:
         for module in ("pyarrow", "pyarrow.parquet", "pyarrow.csv"):
             importlib.import_module(module)
+        # With its first array pyarrow imports pandas where there is one: half a second that each fork would pay anew.
+        sys.modules["pyarrow"].array([])
     rehearse()
 
 
@@ -83,6 +89,16 @@ def rehearse() -> None:
     messages.encode(runner.attempt(order.lease, order.storage_url, None))
 
 
+def foreign_threads() -> list[str]:
+    """Returns the names of threads that libraries started and that do not come back after a fork by themselves; empty
+    where the system does not tell. Threads without a name of their own bear the process's: those of OpenBLAS."""
+    with contextlib.suppress(OSError):
+        own = Path("/proc/self/comm").read_text()
+        names = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
+        return [name.strip() for name in names if name != own and name.strip() not in RENEWED]
+    return []
+
+
 def modules(bundle: Path) -> list[str]:
     """Returns the dotted names of the modules under ``bundle``, parents first."""
     names = set()
@@ -101,12 +117,15 @@ class Zygote:
         self._control = control
         self._bundle = bundle
         self._children: dict[int, int] = {}  # pid → number of the child
+        self._starts_anew = False
         control.set_inheritable(False)
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
             end.setblocking(False)
 
     def run(self) -> NoReturn:
+        # A fork copies no thread but its own: what a thread holds or would answer stays so for ever in the child.
+        self._starts_anew = threading.active_count() > 1 or bool(foreign_threads())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         # What lives now is shared by all children: the collector must not touch, and so copy, its pages.
@@ -151,6 +170,11 @@ class Zygote:
             selector.close()
             for end in (self._control, self._woken, self._waker):
                 end.close()
+            if self._starts_anew:
+                os.set_inheritable(descriptor, True)
+                bundle = [] if self._bundle is None else ["--bundle", str(self._bundle)]
+                # This program itself, as the supervisor started it.
+                os.execv(sys.executable, [*PROGRAM, *bundle, "--once", str(descriptor)])  # noqa: S606
             serve(socket.socket(fileno=descriptor), self._bundle)
         finally:
             os._exit(EXIT_ORPHANED)

@@ -21,9 +21,9 @@ from typing import Protocol
 
 from riparian.assets.errors import RiparianError
 from riparian.scheduler.worker import messages
+from riparian.scheduler.worker.environment import PROGRAM
 from riparian.scheduler.worker.messages import Assignment, Born, Kill, Start
 
-PROGRAM = (sys.executable, "-P", "-m", "riparian.scheduler.worker.zygote")
 DIRECT_BYTES = 64 * 1024
 """What surely fits a socket's buffer, so that sending it never waits for the other side."""
 OPENING = ord("{")

@@ -12,6 +12,7 @@ from typing import Any
 from riparian.assets.errors import NotFound, Refused, Unauthenticated
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.effective import OWNERS
+from riparian.scheduler.core.graph import Graph
 from riparian.storage.access.rights import Epoch, Judge
 from riparian.storage.access.view import View
 from riparian.storage.metadata import audit, counters, principals
@@ -69,15 +70,16 @@ class Access:
         seen_as = principal if on_behalf is None else self._person(principal, on_behalf)
         return View(seen_as, principal, self._look_as(seen_as), self._db, self._objects)
 
-    def judge(self, tx: Tx, principal: Principal) -> Judge:
-        """Returns the judgement of what ``principal`` may know, inside a use case's own transaction.
+    def judge(self, tx: Tx, principal: Principal, graph: Graph | None = None) -> Judge:
+        """Returns the judgement of what ``principal`` may know, inside a use case's own transaction; by ``graph`` where
+        its declarations are to be undone.
 
         It remembers nothing and is not remembered: what it sees may yet be undone, and its epoch given again.
         """
-        return self._judge(tx, Epoch(), principal)
+        return self._judge(tx, Epoch(), principal, graph)
 
-    def _judge(self, tx: Tx, epoch: Epoch, principal: Principal) -> Judge:
-        return Judge(tx, self._graphs.at(tx), epoch, principal, self._key)
+    def _judge(self, tx: Tx, epoch: Epoch, principal: Principal, graph: Graph | None = None) -> Judge:
+        return Judge(tx, graph or self._graphs.at(tx), epoch, principal, self._key)
 
     def _person(self, by: Principal, name: str) -> Principal:
         if OWNERS not in by.groups:

@@ -169,6 +169,12 @@ def _neighbour(judge: Judge, asset: str, edge: Edge) -> dict[str, Any]:
 
 
 def _trigger(judge: Judge, body: dict[str, Any]) -> dict[str, Any]:
-    if "assets" not in body:
-        return body
-    return {**body, "assets": [a if judge.visible(a) else RESTRICTED for a in body["assets"]]}
+    """The trigger without the names that the reader may not know, at any depth of what it combines."""
+    shown = dict(body)
+    if "assets" in body:
+        shown["assets"] = [a if judge.visible(a) else RESTRICTED for a in body["assets"]]
+    if "triggers" in body:
+        shown["triggers"] = [_trigger(judge, t) for t in body["triggers"]]
+    if "trigger" in body:
+        shown["trigger"] = _trigger(judge, body["trigger"])
+    return shown

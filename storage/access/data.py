@@ -25,6 +25,9 @@ _KINDS = {
     "bytes": ("application/octet-stream", "bin"),
 }
 
+MEDIA_TYPES = tuple(kind for kind, _ in _KINDS.values())
+"""What a download may be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from typing import Any
 
 from riparian.assets.errors import Invalid
@@ -11,8 +12,9 @@ from riparian.scheduler.core.lineage import BOTH, DOWN, UP, Edges, Shape, walk
 from riparian.storage.access import assets
 from riparian.storage.access.pages import check_limit, iso
 from riparian.storage.access.rights import Judge
-from riparian.storage.metadata import catalogue, lineage
+from riparian.storage.metadata import catalogue, counters, lineage
 from riparian.storage.metadata.catalogue import AnyRow
+from riparian.storage.metadata.lineage import AsOf
 
 EDGES_FOR_EACH_NODE = 20
 """A level may have so many times as many edges as nodes are asked for; the answer says when it had more."""
@@ -31,13 +33,18 @@ def query(
     down: int | None,
     level: str,
     limit: int,
+    as_of: str | None = None,
 ) -> dict[str, Any]:
-    """The neighbourhood of an asset, or of one of its versions. Hidden nodes keep their place and lose their name."""
+    """The neighbourhood of an asset, or of one of its versions. Hidden nodes keep their place and lose their name.
+
+    ``as_of`` asks for the versions that stood at a moment of the past. Who may see them is judged by today's policies.
+    """
     _check(direction, up, down, level, limit)
-    # To begin at a version is to ask for versions.
-    level = "version" if version is not None else level
+    moment = None if as_of is None else _moment(judge, as_of)
+    # To begin at a version, or in the past, is to ask for versions.
+    level = "version" if version is not None or moment is not None else level
     assets.require(judge, key)
-    roots = [key] if level == "asset" else _root_versions(judge, key, partition, version)
+    roots = [key] if level == "asset" else _root_versions(judge, key, partition, version, moment)
     most = EDGES_FOR_EACH_NODE * limit
     above: Callable[[Collection[str]], Edges]
     below: Callable[[Collection[str]], Edges]
@@ -45,7 +52,7 @@ def query(
         above, below = (lambda keys: _declared_up(judge, keys)), (lambda keys: _declared_down(judge, keys))
     else:
         above = lambda ids: lineage.made_from(judge.tx, ids, most)  # noqa: E731
-        below = lambda ids: lineage.made_into(judge.tx, ids, most)  # noqa: E731
+        below = lambda ids: lineage.made_into(judge.tx, ids, most, moment)  # noqa: E731
     shape = walk(
         roots,
         up=above,
@@ -76,14 +83,40 @@ def _check(direction: str, up: int | None, down: int | None, level: str, limit: 
             raise Invalid(f"{name}={depth} is no depth; write 0 or more, or leave it out for all")
 
 
-def _root_versions(judge: Judge, key: str, partition: str | None, version: str | None) -> list[str]:
-    """One version: the one asked for, else the partition's head, else the head that moved last."""
+def _moment(judge: Judge, as_of: str) -> AsOf:
+    """Reads a time with its offset from UTC, or a change_seq; raises Invalid for what is neither or lies ahead."""
+    expected = "write a time with its offset, such as 2026-11-22T06:30:00Z, or a change_seq"
+    if as_of.isascii() and as_of.isdigit():
+        now = counters.value(judge.tx, "change_seq")
+        if len(as_of) > len(str(now)) or int(as_of) > now:
+            raise Invalid(f"as_of={as_of!r} is a change_seq that was not reached yet; {expected}")
+        return AsOf(seq=int(as_of))
+    try:
+        instant = datetime.fromisoformat(as_of)
+        offset = instant.utcoffset()
+        if offset is None:
+            raise Invalid(f"as_of={as_of!r} does not say of which time zone it is; {expected}")
+        micros = (instant.replace(tzinfo=None) - offset - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001
+    except (ValueError, OverflowError) as exc:
+        raise Invalid(f"as_of={as_of!r} is no moment; {expected}") from exc
+    if micros > judge.tx.now:
+        raise Invalid(f"as_of={as_of!r} lies ahead: it is {iso(judge.tx.now)}; {expected}")
+    return AsOf(instant=micros)
+
+
+def _root_versions(
+    judge: Judge, key: str, partition: str | None, version: str | None, moment: AsOf | None
+) -> list[str]:
+    """One version: the one asked for, else the partition's head, else the head that moved last; of a moment, none when
+    it was not there yet."""
     if version is not None:
         row = assets.find_version(judge, version)
         if row.asset != key or partition not in (None, row.partition):
             raise judge.missing("version", version)
-        return [row.id]
-    if partition is None:
+        return [row.id] if moment is None or lineage.was_there(judge.tx, row, moment) else []
+    if moment is not None:
+        head = lineage.head_at(judge.tx, key, partition, moment)
+    elif partition is None:
         head = catalogue.newest_heads(judge.tx, [key]).get(key)
     else:
         head = catalogue.current(judge.tx, key, partition)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from riparian.assets.errors import NotFound
+from riparian.assets.errors import NotFound, Refused
 from riparian.assets.keys import AssetKey
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler.core.effective import Denial, Restriction, denials, effective, owns, policy_of, unknown
@@ -101,6 +101,13 @@ class Judge:
     def visible(self, asset: str) -> bool:
         """Whether the principal may know that the asset exists."""
         return self.owns(asset) or self.readable(asset)
+
+    def require_own(self, asset: str, act: str) -> None:
+        """Raises NotFound unless the principal may know of the asset, and Refused unless it is theirs to ``act`` on."""
+        if not self.visible(asset):
+            raise self.missing("asset", asset)
+        if not self.owns(asset):
+            raise Refused(f"{asset} is not yours to {act}; ask its owner")
 
     def head_origins(self, asset: str) -> dict[str, int]:
         """Returns how many heads of the asset carry which origin set."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from riparian.storage.access.pages import Page, fill, iso
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import catalogue
 from riparian.storage.metadata.catalogue import AnyRow
+
+MOST_STEPS = 500
+"""Steps that an answer about a run lists; of the others it gives the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def one(judge: Judge, run_id: str) -> dict[str, Any]:
         **_summary(judge, found),
         "bundle": found.row.bundle if found.readable else None,
         "definition": found.row.definition,
-        "steps": _steps(judge, run_id, found.readable),
+        **_steps(judge, run_id, found.readable),
         # A parameter is named after its asset.
         "pins": [_pin(pin) for pin in json.loads(found.row.pins)] if found.readable else [],
         "outputs": assets.version_summaries(judge, outputs),
@@ -101,7 +105,7 @@ def logs(judge: Judge, run_id: str, step: str | None, epoch: int | None) -> list
     if not found.readable:
         chain = judge.because(judge.denials(found.row.origins, *found.makes))
         raise Refused(f"the logs of run {run_id} tell of data that you may not read: {chain}")
-    if step is not None and step not in {s.id for s in catalogue.steps(judge.tx, run_id)}:
+    if step is not None and not catalogue.has_step(judge.tx, run_id, step):
         raise judge.missing("step", step)
     return [(c.object, c.length) for c in catalogue.log_chunks(judge.tx, run_id, step, epoch)]
 
@@ -115,7 +119,7 @@ def _judge(judge: Judge, row: AnyRow) -> Judged:
 def _makes(judge: Judge, row: AnyRow) -> tuple[str, ...]:
     """What the run made or was to make, by the declarations of its own time: a later change of the code must not
     change who may read what it logged."""
-    if row.kind == "ingest":
+    if row.kind in ("ingest", "event"):
         return (row.workflow,)
     # When nobody knows what it makes, only the asset of that name, if any, can say who owns it.
     return judge.outputs_of(row.definition, row.workflow) or (row.workflow,)
@@ -147,7 +151,8 @@ def _summary(judge: Judge, found: Judged) -> dict[str, Any]:
         "started_at": iso(row.started_at),
         "ended_at": iso(row.ended_at),
         "seconds": _seconds(row.started_at, row.ended_at),
-        "error": row.error if found.readable else None,
+        # Who cancelled it tells nothing of the data.
+        "error": row.error if found.readable or row.state == "cancelled" else None,
         "params": json.loads(row.params) if found.readable else None,
     }
 
@@ -156,25 +161,54 @@ def _named(judge: Judge, cause: Cause, workflow: str) -> Collection[str]:
     return {*cause.body.get("seqs", ()), *(e.asset for e in judge.graph.inputs(workflow))}
 
 
-def _steps(judge: Judge, run_id: str, readable: bool) -> list[dict[str, Any]]:
-    attempts: dict[str, list[dict[str, Any]]] = {}
-    for a in catalogue.attempts(judge.tx, run_id):
-        attempts.setdefault(a.step, []).append(
-            {
-                "epoch": a.epoch,
-                "number": a.number,
-                "outcome": a.outcome,
-                "leased_at": iso(a.leased_at),
-                "ended_at": iso(a.ended_at),
-                "seconds": _seconds(a.leased_at, a.ended_at),
-                "error": a.error if readable else None,
-                "log_bytes": a.log_bytes if readable else None,
-            }
-        )
-    return [
-        {"id": s.id, "task": s.task, "state": s.state, "pool": s.pool, "attempts": attempts.get(s.id, [])}
-        for s in catalogue.steps(judge.tx, run_id)
-    ]
+def _steps(judge: Judge, run_id: str, readable: bool) -> dict[str, Any]:
+    """The steps in the order in which they began; of very many MOST_STEPS, those that failed before all others."""
+    counts = catalogue.step_counts(judge.tx, run_id)
+    rows = catalogue.steps(judge.tx, run_id, MOST_STEPS)
+    ids = [row.id for row in rows]
+    results = catalogue.results(judge.tx, ids) if readable else {}
+    attempts: dict[str, list[AnyRow]] = {}
+    for a in catalogue.attempts(judge.tx, ids):
+        attempts.setdefault(a.step, []).append(a)
+    left_out = sum(c.steps for c in counts) - len(rows)
+    if not left_out:
+        rows = sorted(rows, key=lambda row: _began(row, attempts.get(row.id, ())))
+    return {
+        "steps": [_step(row, readable, results.get(row.id), attempts.get(row.id, ())) for row in rows],
+        "steps_left_out": left_out,
+        "step_counts": [{"task": c.task, "state": c.state, "steps": c.steps} for c in counts],
+    }
+
+
+def _began(row: AnyRow, attempts: Sequence[AnyRow]) -> tuple[Any, ...]:
+    return (attempts[0].leased_at if attempts else math.inf, row.task, row.map_index or 0)
+
+
+def _step(row: AnyRow, readable: bool, result: AnyRow | None, attempts: Sequence[AnyRow]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "task": row.task,
+        "map_index": row.map_index,
+        "state": row.state,
+        # Which road was not taken tells what was decided, and that was decided by the data.
+        "reason": row.reason if readable else None,
+        "pool": row.pool,
+        "result": {"format": result.format, "rows": result.rows, "bytes": result.bytes} if result is not None else None,
+        "attempts": [_attempt(a, readable) for a in attempts],
+    }
+
+
+def _attempt(a: AnyRow, readable: bool) -> dict[str, Any]:
+    return {
+        "epoch": a.epoch,
+        "number": a.number,
+        "outcome": a.outcome,
+        "leased_at": iso(a.leased_at),
+        "ended_at": iso(a.ended_at),
+        "seconds": _seconds(a.leased_at, a.ended_at),
+        "error": a.error if readable else None,
+        "log_bytes": a.log_bytes if readable else None,
+    }
 
 
 def _pin(pin: dict[str, Any]) -> dict[str, Any]:

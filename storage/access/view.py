@@ -15,7 +15,7 @@ import msgspec
 from riparian.assets.errors import NotFound, Refused
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.protocol import StoredObject
-from riparian.storage.access import assets, data, files, lineage, reasons, runs
+from riparian.storage.access import assets, data, files, lineage, plan, reasons, runs
 from riparian.storage.access.data import Download
 from riparian.storage.access.pages import Page, iso
 from riparian.storage.access.rights import Judge
@@ -77,11 +77,22 @@ class View:
         down: int | None = None,
         level: str = "asset",
         limit: int = 500,
+        as_of: str | None = None,
     ) -> dict[str, Any]:
-        """Returns nodes and edges around an asset or (``level="version"``) one of its versions; depth None: all."""
+        """Returns nodes and edges around an asset or (``level="version"``) one of its versions; depth None: all.
+        ``as_of`` (a time, or a change_seq) asks how its versions stood then."""
         return self._ask(
             lambda j: lineage.query(
-                j, key, partition, version, direction=direction, up=up, down=down, level=level, limit=limit
+                j,
+                key,
+                partition,
+                version,
+                direction=direction,
+                up=up,
+                down=down,
+                level=level,
+                limit=limit,
+                as_of=as_of,
             )
         )
 
@@ -111,6 +122,10 @@ class View:
     def run(self, run_id: str) -> dict[str, Any]:
         """Returns one run with its steps, attempts, pins and outputs."""
         return self._ask(lambda j: runs.one(j, run_id))
+
+    def plan(self, cursor: str | None = None, limit: int = 100) -> Page:
+        """Returns what is about to happen: queued runs, and what is held or waits, each with its reason."""
+        return self._ask(lambda j: plan.pending(j, cursor, limit))
 
     def logs(self, run_id: str, offset: int = 0, step: str | None = None, epoch: int | None = None) -> Iterator[bytes]:
         """Returns the bytes that the run (or one step, one attempt) wrote, from ``offset`` on."""

@@ -7,10 +7,10 @@ see only some rows can go on until a page is full.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, and_, bindparam, func, select, tuple_
+from sqlalchemy import BindParameter, Boolean, Row, Select, and_, bindparam, case, func, literal_column, select, tuple_
 
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import (
@@ -18,9 +18,11 @@ from riparian.storage.metadata.schema import (
     asset_origins,
     attempt,
     attempted,
+    consumed,
     definition,
     file,
     head,
+    hold,
     log_chunk,
     origins,
     reason,
@@ -44,16 +46,18 @@ _KEYS = (
 _ASSET_ORIGINS = select(asset_origins).where(asset_origins.c.asset.in_(_MANY), asset_origins.c.heads > 0)
 _MEMBERS = select(origins.c.id, origins.c.members).where(origins.c.id.in_(_MANY))
 
+# What is staged is nobody's to see, for its run may still fail; an intermediate is a step's and no asset's.
+_SHOWN = version.c.state.not_in(("staged", "intermediate"))
 _VERSIONS = select(version).where(version.c.id.in_(_MANY))
-_VERSION = select(version).where(version.c.id == bindparam("of_id"), version.c.state != "staged")
+_VERSION = select(version).where(version.c.id == bindparam("of_id"), _SHOWN)
 _HISTORY = (
     select(version)
-    .where(version.c.asset == bindparam("of_asset"), version.c.state != "staged", version.c.id < bindparam("before"))
+    .where(version.c.asset == bindparam("of_asset"), _SHOWN, version.c.id < bindparam("before"))
     .order_by(version.c.id.desc())
     .limit(bindparam("most"))
 )
 _PARTITION_HISTORY = _HISTORY.where(version.c.partition == bindparam("of_partition"))
-_MADE_BY = select(version).where(version.c.run.in_(_MANY), version.c.state != "staged").order_by(version.c.id)
+_MADE_BY = select(version).where(version.c.run.in_(_MANY), _SHOWN).order_by(version.c.id)
 
 _HEAD = (
     select(version, head.c.seq.label("seq"))
@@ -75,13 +79,27 @@ _RUNS = select(run).where(run.c.id < bindparam("before")).order_by(run.c.id.desc
 _UNFINISHED = select(run.c.workflow, run.c.state).where(
     run.c.workflow.in_(_MANY), run.c.state.in_(("queued", "running"))
 )
-_FAILED = select(attempted.c.workflow).where(attempted.c.workflow.in_(_MANY)).distinct()
-_STEPS = select(step).where(step.c.run == bindparam("of_run")).order_by(step.c.id)
-_ATTEMPTS = (
-    select(attempt)
-    .join(step, step.c.id == attempt.c.step)
+_FAILED = (
+    select(attempted.c.workflow).where(attempted.c.workflow.in_(_MANY), attempted.c.outcome == "failed").distinct()
+)
+_FIRST_OF_MANY = {"failed": 0, "leased": 1, "paused": 2, "ready": 3, "blocked": 4}
+# Those of many that a person looks for come first.
+_STEPS = (
+    select(step)
     .where(step.c.run == bindparam("of_run"))
-    .order_by(attempt.c.step, attempt.c.epoch)
+    .order_by(case(_FIRST_OF_MANY, value=step.c.state, else_=len(_FIRST_OF_MANY)), step.c.id)
+    .limit(bindparam("most"))
+)
+_STEP_COUNTS = (
+    select(step.c.task, step.c.state, func.count().label("steps"))
+    .where(step.c.run == bindparam("of_run"))
+    .group_by(step.c.task, step.c.state)
+    .order_by(step.c.task, step.c.state)
+)
+_STEP_OF_RUN = select(step.c.id).where(step.c.run == bindparam("of_run"), step.c.id == bindparam("of_id"))
+_ATTEMPTS = select(attempt).where(attempt.c.step.in_(_MANY)).order_by(attempt.c.step, attempt.c.epoch)
+_RESULTS = select(version.c.step, version.c.format, version.c.rows, version.c.bytes).where(
+    version.c.step.in_(_MANY), version.c.state == "intermediate"
 )
 _CHUNKS = (
     select(log_chunk)
@@ -93,6 +111,48 @@ _REASON = select(reason).where(
     reason.c.workflow == bindparam("of_workflow"),
     reason.c.partition == bindparam("of_partition"),
     reason.c.until.is_(None),
+)
+
+_PLACE = tuple_(bindparam("after_workflow"), bindparam("after_partition"))
+_QUEUED = (
+    select(run.c.workflow, run.c.partition, run.c.id, run.c.cause, run.c.created_at)
+    # Written out and not bound: only then does a database see that the partial index of unfinished runs serves.
+    .where(literal_column("run.state = 'queued'", Boolean), tuple_(run.c.workflow, run.c.partition) > _PLACE)
+    .order_by(run.c.workflow, run.c.partition)
+    .limit(bindparam("most"))
+)
+_HELD = (
+    select(hold.c.workflow, hold.c.partition)
+    .where(tuple_(hold.c.workflow, hold.c.partition) > _PLACE)
+    .distinct()
+    .order_by(hold.c.workflow, hold.c.partition)
+    .limit(bindparam("most"))
+)
+# What is decided and needs nothing; what is held is listed as such.
+_SETTLED = (
+    *("run", "queued", "running", "up_to_date", "unchanged", "manual", "not_asked"),
+    *("waiting_for", "upstream_failed"),
+)
+_WAITING = (
+    select(reason.c.workflow, reason.c.partition)
+    .where(
+        reason.c.until.is_(None),
+        reason.c.code.not_in(_SETTLED),
+        tuple_(reason.c.workflow, reason.c.partition) > _PLACE,
+    )
+    .order_by(reason.c.workflow, reason.c.partition)
+    .limit(bindparam("most"))
+)
+_ASKED_HOLDS = (
+    select(hold.c.workflow, hold.c.partition, hold.c.ask)
+    .where(hold.c.ask != "")
+    .order_by(hold.c.workflow, hold.c.partition, hold.c.ask)
+)
+_FINGERPRINTS = select(consumed.c.workflow, consumed.c.fingerprint).distinct()
+_OTHER_CODE = (
+    select(consumed.c.partition)
+    .where(consumed.c.workflow == bindparam("of_workflow"), consumed.c.fingerprint != bindparam("made_by"))
+    .order_by(consumed.c.partition.desc())
 )
 
 _FILES = (
@@ -207,13 +267,29 @@ def failed(tx: Tx, workflows: Collection[str]) -> set[str]:
     return {row.workflow for row in _many(tx, _FAILED, workflows)}
 
 
-def steps(tx: Tx, run_id: str) -> Rows:
-    return tx.conn.execute(_STEPS, {"of_run": run_id}).all()
+def steps(tx: Tx, run_id: str, most: int) -> Rows:
+    """Returns at most ``most`` of the run's steps: the failed first, then what goes on or is to come."""
+    return tx.conn.execute(_STEPS, {"of_run": run_id, "most": most}).all()
 
 
-def attempts(tx: Tx, run_id: str) -> Rows:
-    """Returns every attempt of the run's steps, by step and epoch."""
-    return tx.conn.execute(_ATTEMPTS, {"of_run": run_id}).all()
+def step_counts(tx: Tx, run_id: str) -> Rows:
+    """Returns how many ``steps`` of each ``task`` are in which ``state``."""
+    return tx.conn.execute(_STEP_COUNTS, {"of_run": run_id}).all()
+
+
+def has_step(tx: Tx, run_id: str, step_id: str) -> bool:
+    """Whether it is a step of the run."""
+    return tx.conn.execute(_STEP_OF_RUN, {"of_run": run_id, "of_id": step_id}).first() is not None
+
+
+def attempts(tx: Tx, steps: Collection[str]) -> Rows:
+    """Returns every attempt of these steps, by step and epoch."""
+    return _many(tx, _ATTEMPTS, steps)
+
+
+def results(tx: Tx, steps: Collection[str]) -> dict[str, AnyRow]:
+    """Returns format, rows and bytes of what each of these steps made for others of its run."""
+    return {row.step: row for row in _many(tx, _RESULTS, steps)}
 
 
 def log_chunks(tx: Tx, run_id: str, step_id: str | None, epoch: int | None) -> Rows:
@@ -229,6 +305,37 @@ def log_chunks(tx: Tx, run_id: str, step_id: str | None, epoch: int | None) -> R
 def standing_reason(tx: Tx, workflow: str, partition: str) -> AnyRow | None:
     """Returns the stored reason that holds now, with ``since``."""
     return tx.conn.execute(_REASON, {"of_workflow": workflow, "of_partition": partition}).first()
+
+
+def queued(tx: Tx, after: tuple[str, str], most: int) -> Rows:
+    """Returns the runs that wait for a worker, by workflow and partition, after that pair."""
+    return _in_order(tx, _QUEUED, after, most)
+
+
+def held(tx: Tx, after: tuple[str, str], most: int) -> Rows:
+    """Returns the workflow partitions that wait until another's run has ended."""
+    return _in_order(tx, _HELD, after, most)
+
+
+def waiting(tx: Tx, after: tuple[str, str], most: int) -> Rows:
+    """Returns the workflow partitions that were last decided not to run yet, for a reason that still holds."""
+    return _in_order(tx, _WAITING, after, most)
+
+
+def asked_holds(tx: Tx) -> list[tuple[str, str, str]]:
+    """Returns (workflow, partition, ask) of everything that was asked for and waits."""
+    return [(r.workflow, r.partition, r.ask) for r in tx.conn.execute(_ASKED_HOLDS)]
+
+
+def made_by_other_code(tx: Tx, fingerprints: Mapping[str, str]) -> set[str]:
+    """Returns the workflows of which some partition was made by code of another fingerprint than this."""
+    found = tx.conn.execute(_FINGERPRINTS).all()
+    return {r.workflow for r in found if fingerprints.get(r.workflow, r.fingerprint) != r.fingerprint}
+
+
+def other_code_partitions(tx: Tx, workflow: str, fingerprint: str) -> list[str]:
+    """Returns the workflow's partitions that were made by code of another fingerprint, newest first."""
+    return list(tx.conn.scalars(_OTHER_CODE, {"of_workflow": workflow, "made_by": fingerprint}))
 
 
 def files(tx: Tx, before: tuple[int, str, str] | None, most: int, *, source: str | None, state: str | None) -> Rows:
@@ -256,6 +363,10 @@ def declared_outputs(tx: Tx, seq: int) -> dict[str, tuple[str, ...]]:
     """Returns what each workflow produced in the definition of that number."""
     body = tx.conn.execute(_BODY, {"of_seq": seq}).scalar_one()
     return {w["key"]: tuple(w["produces"]) for w in json.loads(body)["workflows"]}
+
+
+def _in_order(tx: Tx, statement: Select[Any], after: tuple[str, str], most: int) -> Rows:
+    return tx.conn.execute(statement, {"after_workflow": after[0], "after_partition": after[1], "most": most}).all()
 
 
 def _many(tx: Tx, statement: Select[Any], values: Iterable[str]) -> list[AnyRow]:

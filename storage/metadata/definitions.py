@@ -31,7 +31,7 @@ def add(tx: Tx, manifest: Manifest, by: str) -> int:
         {
             "seq": seq,
             "project": manifest.project,
-            "body": manifest.to_json(),
+            "body": manifest.text or manifest.to_json(),
             "bundle": manifest.bundle,
             "applied_by": by,
             "applied_at": tx.now,
@@ -55,6 +55,10 @@ class GraphCache:
 
     def __init__(self) -> None:
         self._cached: tuple[tuple[int, int], Graph] = ((0, 0), Graph(()))
+
+    def put(self, seq: int, applied_at: int, graph: Graph) -> None:
+        """Keeps the graph that an apply has made: to be called after its commit."""
+        self._cached = ((seq, applied_at), graph)
 
     def at(self, tx: Tx) -> Graph:
         """Returns the graph as ``tx`` sees it."""

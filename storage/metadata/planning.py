@@ -8,14 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Boolean, Select, bindparam, func, literal_column, select
+from sqlalchemy import Select, bindparam, func, select, text
 
-from riparian.assets.partitions import Interval, fits
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import WHOLE, Interval, Static, fits
+from riparian.assets.schedules import day_of
 from riparian.scheduler.core.blockers import Reach, above, holds
-from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Unfinished
-from riparian.scheduler.core.graph import Edge, Graph, identity_inputs, is_set
+from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Schedule, Unfinished
+from riparian.scheduler.core.graph import Edge, Graph, follows_clock, identity_inputs, is_set
+from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.schema import asset, asset_origins, attempted, consumed, head, run, workflow
+from riparian.storage.metadata.schema import asset, asset_origins, attempted, consumed, head, run, schedule, workflow
 
 Target = tuple[str, str]
 """A workflow's key and a partition."""
@@ -23,39 +27,33 @@ Target = tuple[str, str]
 BATCH = 400
 """Values in one IN: SQLite allows 32,766 variables, and a plan's size must stay bounded."""
 
-_HEADS = select(head).where(
-    head.c.asset.in_(bindparam("firsts", expanding=True)), head.c.partition.in_(bindparam("seconds", expanding=True))
-)
-_SETS = select(asset.c.key, asset.c.seq, asset.c.digest).where(
-    asset.c.key.in_(bindparam("keys", expanding=True)), asset.c.heads > 0
-)
-_SET_ORIGINS = select(asset_origins.c.asset, asset_origins.c.origins).where(
-    asset_origins.c.asset.in_(bindparam("keys", expanding=True))
-)
-_WORKFLOWS = select(workflow).where(workflow.c.key.in_(bindparam("keys", expanding=True)))
+_HEADS = select(head).where(among(head.c.asset, "firsts"), among(head.c.partition, "seconds"))
+_SETS = select(asset.c.key, asset.c.seq, asset.c.digest).where(among(asset.c.key, "keys"), asset.c.heads > 0)
+_SET_ORIGINS = select(asset_origins.c.asset, asset_origins.c.origins).where(among(asset_origins.c.asset, "keys"))
+_WORKFLOWS = select(workflow).where(among(workflow.c.key, "keys"))
 _CONSUMED = select(consumed).where(
-    consumed.c.workflow.in_(bindparam("firsts", expanding=True)),
-    consumed.c.partition.in_(bindparam("seconds", expanding=True)),
+    among(consumed.c.workflow, "firsts"),
+    among(consumed.c.partition, "seconds"),
 )
 _ATTEMPTED = select(attempted).where(
-    attempted.c.workflow.in_(bindparam("firsts", expanding=True)),
-    attempted.c.partition.in_(bindparam("seconds", expanding=True)),
+    among(attempted.c.workflow, "firsts"),
+    among(attempted.c.partition, "seconds"),
 )
 # Written out and not bound: only then does a database see that the partial index of unfinished runs serves.
-_GOING = literal_column("run.state IN ('queued', 'running')", Boolean)
+_GOING = text("run.state IN ('queued', 'running')")
 _UNFINISHED = select(run.c.workflow, run.c.partition, run.c.id, run.c.trigger_key, run.c.state, run.c.cause).where(
-    run.c.workflow.in_(bindparam("firsts", expanding=True)),
-    run.c.partition.in_(bindparam("seconds", expanding=True)),
+    among(run.c.workflow, "firsts"),
+    among(run.c.partition, "seconds"),
     _GOING,
 )
 _ANY_UNFINISHED = (
     select(run.c.workflow, func.min(run.c.partition).label("partition"))
-    .where(run.c.workflow.in_(bindparam("keys", expanding=True)), _GOING)
+    .where(among(run.c.workflow, "keys"), _GOING)
     .group_by(run.c.workflow)
 )
 _ANY_ATTEMPTED = (
     select(attempted.c.workflow, func.min(attempted.c.partition).label("partition"))
-    .where(attempted.c.workflow.in_(bindparam("keys", expanding=True)))
+    .where(among(attempted.c.workflow, "keys"), attempted.c.outcome == "failed")
     .group_by(attempted.c.workflow)
 )
 _MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerprint)
@@ -63,6 +61,8 @@ _TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprin
     run, run.c.id == attempted.c.run
 )
 _ALL_FAILED = select(attempted.c.workflow, attempted.c.partition)
+_SCHEDULES = select(schedule).where(among(schedule.c.workflow, "keys"))
+_FIRST_PARTITION = select(workflow.c.first_partition).where(workflow.c.key == bindparam("workflow"))
 _CONSUMED_PARTITIONS = select(consumed.c.partition).where(
     consumed.c.workflow == bindparam("workflow"), consumed.c.partition.between(bindparam("lo"), bindparam("hi"))
 )
@@ -88,25 +88,32 @@ def load_many(
     levels = _levels(tx, graph, targets)
     known = {w.key: w for w in in_keys(tx, _WORKFLOWS, {t[0] for t in targets})}
     last = {(r.workflow, r.partition): r for r in in_pairs(tx, _CONSUMED, targets)}
-    failed = {(r.workflow, r.partition): r.as_of for r in in_pairs(tx, _ATTEMPTED, targets)}
+    tried = {(r.workflow, r.partition): r for r in in_pairs(tx, _ATTEMPTED, targets)}
+    scheduled = _schedules(tx, graph, {t[0] for t in targets})
     going = {(r.workflow, r.partition): _unfinished(r) for r in in_pairs(tx, _UNFINISHED, targets)}
     result = {}
     for target in targets:
         key, partition = target
-        row = last.get(target)
+        row, attempt = last.get(target), tried.get(target)
+        spec = graph.workflows[key]
         then = {name: _level(v) for name, v in json.loads(row.inputs).items()} if row else {}
         result[target] = Facts(
-            workflow=graph.workflows[key],
+            workflow=spec,
             partition=partition,
             inputs=tuple(
                 InputFacts(edge=e, now=levels.of(e, partition), then=then.get(e.name)) for e in graph.inputs(key)
             ),
-            baseline=row.as_of if row else _baseline(known.get(key), partition),
+            baseline=row.as_of if row else _baseline(spec, known.get(key), partition),
             adopted=int(known[key].adopted_seq) if key in known else 0,
+            schedules=scheduled.get(key, ()),
+            missing=levels.missing(graph, spec, partition),
             consumed_fingerprint=row.fingerprint if row else None,
             consumed_inputs=frozenset(then),
             consumed_params=row.params if row else "{}",
-            attempted=failed.get(target),
+            consumed_ticks=json.loads(row.ticks) if row else {},
+            attempted=attempt.as_of if attempt else None,
+            attempted_ticks=json.loads(attempt.ticks) if attempt else {},
+            cancelled=attempt is not None and attempt.outcome == "cancelled",
             unfinished=going.get(target),
             ask=(asks or {}).get(target),
         )
@@ -126,7 +133,7 @@ def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Bl
     every = {maker for path in paths.values() for maker, reach in path.items() if reach is Reach.EVERY}
     found = (
         _Waits(in_pairs(tx, _UNFINISHED, exact), in_keys(tx, _ANY_UNFINISHED, every), failed=False),
-        _Waits(in_pairs(tx, _ATTEMPTED, exact), in_keys(tx, _ANY_ATTEMPTED, every), failed=True),
+        _Waits(_failures(tx, exact), in_keys(tx, _ANY_ATTEMPTED, every), failed=True),
     )
     result = {}
     for key, partition in targets:
@@ -134,6 +141,10 @@ def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Bl
         if blocker := next((c for c in candidates if c is not None and holds(graph, c)), None):
             result[key, partition] = blocker
     return result
+
+
+def _failures(tx: Tx, targets: Iterable[Target]) -> Iterator[Any]:
+    return (r for r in in_pairs(tx, _ATTEMPTED, targets) if r.outcome == "failed")
 
 
 class _Waits:
@@ -153,14 +164,15 @@ class _Waits:
 
 def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
     """Returns, in order, at most ``limit`` partitions in ``interval`` that ``key`` could run for: those it ran for, and
-    those of its inputs that share its partitions. An interval of one partition is that partition."""
+    those of its inputs that share its partitions; where there is none such, those that it would run for by itself.
+    An interval of one partition is that partition."""
     spec = graph.workflows.get(key)
     if interval.lo == interval.hi:
         return [interval.lo] if spec is None or fits(spec.partitions, interval.lo) else []
     bounds = {"lo": interval.lo, "hi": interval.hi}
     statements: list[tuple[Select[Any], dict[str, str]]] = [(_CONSUMED_PARTITIONS, {"workflow": key, **bounds})]
     statements += [(_HEAD_PARTITIONS, {"asset": e.asset, **bounds}) for e in identity_inputs(graph, key)]
-    found: set[str] = set()
+    found = {p for p in _own_partitions(tx, graph, key) if p in interval}
     for statement, params in statements:
         ordered = statement.order_by(statement.selected_columns[0]).limit(limit)
         found.update(tx.conn.execute(ordered, params).scalars())
@@ -168,8 +180,31 @@ def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -
     return sorted(p for p in found if spec is None or fits(spec.partitions, p))[:limit]
 
 
+def _own_partitions(tx: Tx, graph: Graph, key: str) -> set[str]:
+    """The partitions that a workflow runs for though no input has them: every key, or the day it was adopted and those
+    of its last ticks."""
+    if not follows_clock(graph, key):
+        return set()
+    cut = graph.workflows[key].partitions
+    if isinstance(cut, Static):
+        return set(cut.keys)
+    first = tx.conn.execute(_FIRST_PARTITION, {"workflow": key}).scalar()
+    ticks = _schedules(tx, graph, [key]).get(key, ())
+    return {first or WHOLE, *(day_of(s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)}
+
+
+def _schedules(tx: Tx, graph: Graph, keys: Iterable[str]) -> dict[str, tuple[Schedule, ...]]:
+    """Returns how the schedules of those workflows stand whose triggers have any."""
+    crons = {(k, c.name): c for k in keys for c in graph.workflows[k].trigger.schedules}
+    found = defaultdict[str, list[Schedule]](list)
+    for r in in_keys(tx, _SCHEDULES, {k for k, _ in crons}):
+        if (cron := crons.get((r.workflow, r.cron))) is not None:
+            found[r.workflow].append(Schedule(cron=cron, since=r.since, tick=r.tick, seq=r.seq, next_at=r.next_at))
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
 def failed(tx: Tx) -> list[Target]:
-    """Returns every workflow partition whose last run failed."""
+    """Returns every workflow partition whose last run failed or was cancelled."""
     return [(r.workflow, r.partition) for r in tx.conn.execute(_ALL_FAILED)]
 
 
@@ -199,7 +234,7 @@ def consumed_json(inputs: Iterable[tuple[str, Level]]) -> str:
 
 
 def _unfinished(row: Any) -> Unfinished:
-    asked = Cause.from_json(row.cause).kind == "request"
+    asked = Cause.from_json(row.cause).is_asked
     return Unfinished(run=row.id, trigger_key=row.trigger_key, granted=row.state == "running", asked=asked)
 
 
@@ -207,9 +242,11 @@ def _level(value: list[Any]) -> Level:
     return Level(value[0], value[1], tuple(value[2]))
 
 
-def _baseline(row: Any, partition: str) -> int:
-    """News before the workflow was adopted is history, but for the one partition that a new workflow runs for."""
-    return 0 if row is None or row.first_partition == partition else int(row.adopted_seq)
+def _baseline(spec: WorkflowSpec, row: Any, partition: str) -> int:
+    """News before the workflow was adopted is history, but for what a new workflow runs for: one partition, or each
+    that is there from the start."""
+    own = row is None or row.first_partition == partition or isinstance(spec.partitions, Static)
+    return 0 if own else int(row.adopted_seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,16 +259,34 @@ class _Levels:
             return self.sets.get(edge.asset)
         return self.heads.get((edge.asset, edge.up(partition).lo))
 
+    def missing(self, graph: Graph, spec: WorkflowSpec, partition: str) -> frozenset[str]:
+        """The assets that the trigger asks to be missing, and that are."""
+        return frozenset(
+            a
+            for a, place in _absences(graph, spec, partition)
+            if (self.sets.get(a) if place is None else self.heads.get((a, place))) is None
+        )
+
+
+def _absences(graph: Graph, spec: WorkflowSpec, partition: str) -> list[tuple[AssetKey, str | None]]:
+    """The assets whose absence the trigger asks for, each with the partition that is meant; None: any of them."""
+    found: list[tuple[AssetKey, str | None]] = []
+    for key in sorted(spec.trigger.absences(spec.produces)):
+        cut = graph.assets[key].partitions if key in graph.assets else None
+        found.append((key, WHOLE if cut is None else partition if cut == spec.partitions else None))
+    return found
+
 
 def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
     pairs: set[tuple[str, str]] = set()
     keys: set[str] = set()
     for key, partition in targets:
-        for edge in graph.inputs(key):
-            if is_set(edge):
-                keys.add(edge.asset)
+        places = [(e.asset, None if is_set(e) else e.up(partition).lo) for e in graph.inputs(key)]
+        for asset_key, place in (*places, *_absences(graph, graph.workflows[key], partition)):
+            if place is None:
+                keys.add(asset_key)
             else:
-                pairs.add((edge.asset, edge.up(partition).lo))
+                pairs.add((asset_key, place))
     heads = {
         (h.asset, h.partition): Level(h.seq, h.digest, (h.origins,), h.version) for h in in_pairs(tx, _HEADS, pairs)
     }

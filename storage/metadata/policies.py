@@ -15,6 +15,7 @@ from riparian.assets.policy import Policy
 from riparian.scheduler.core.digests import EMPTY
 from riparian.scheduler.core.effective import Redeclared, Restriction, redeclare
 from riparian.storage.metadata import counters
+from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import asset
 
@@ -31,7 +32,7 @@ _COLUMNS = (
     asset.c.overlay,
     asset.c.removed_at,
 )
-_GET_MANY = select(*_COLUMNS).where(asset.c.key.in_(bindparam("keys", expanding=True)))
+_GET_MANY = select(*_COLUMNS).where(among(asset.c.key, "keys"))
 _LIVE = select(asset.c.key).where(asset.c.project == bindparam("of_project"), asset.c.removed_at.is_(None))
 _ADD = insert(asset)
 _CHANGE = (
@@ -99,8 +100,7 @@ def declare(tx: Tx, project: str, specs: Iterable[AssetSpec], owner: str) -> lis
             )
     declared = {s.key for s in specs}
     gone = [key for key in tx.conn.scalars(_LIVE, {"of_project": project}) if key not in declared]
-    if added:
-        tx.conn.execute(_ADD, added)
+    tx.many(_ADD, added)
     if changed:
         tx.conn.execute(_CHANGE, changed)
     if gone:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, exists, func, insert, or_, select, text, update
 
-from riparian.scheduler.core.lifecycle import RUN, STEP, UNFINISHED, before
+from riparian.assets.tasks import label_of
+from riparian.scheduler.core.flow import Ended, State
+from riparian.scheduler.core.lifecycle import RUN, STEP, before
+from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.schema import attempt, run, session, step
+from riparian.storage.metadata.schema import attempt, run, session, step, version
+
+# Written out and not bound, as text and not as a Boolean (which would add "= 1"): only then does a database see that a
+# partial index serves.
+_IS_UNFINISHED = text("run.state IN ('queued', 'running')")
+_IS_OPEN = text("step.state IN ('blocked', 'ready', 'leased', 'paused')")
+_IS_READY = text("step.state = 'ready'")
+_IS_LEASED = text("step.state = 'leased'")
 
 _ADD_RUN = insert(run)
 _ADD_STEP = insert(step)
@@ -27,20 +38,16 @@ _CANCEL_STEPS = (
 )
 _READY = (
     select(step.c.id)
-    .where(step.c.state == "ready", step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
+    .where(_IS_READY, step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
     .order_by(step.c.ready_at, step.c.id)
     .limit(bindparam("want"))
 )
-_COUNT_READY = (
-    select(func.count())
-    .select_from(step)
-    .where(step.c.state == "ready", step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
-)
+_COUNT_READY = select(func.count()).select_from(_READY.subquery())
 _LEASE = (
     update(step)
     .where(step.c.id.in_(bindparam("ids", expanding=True)), step.c.state == "ready")
     .values(state="leased", epoch=step.c.epoch + 1, attempts=step.c.attempts + 1, session=bindparam("holder"))
-    .returning(step.c.id, step.c.run, step.c.task, step.c.spec, step.c.epoch, step.c.attempts)
+    .returning(step.c.id, step.c.run, step.c.task, step.c.map_index, step.c.spec, step.c.epoch, step.c.attempts)
 )
 _START_RUNS = (
     update(run)
@@ -49,7 +56,7 @@ _START_RUNS = (
 )
 _RUNS = select(run).where(run.c.id.in_(bindparam("ids", expanding=True)))
 _STEP = select(step).where(step.c.id == bindparam("step_id"))
-_HELD = select(step).where(step.c.session == bindparam("holder"), step.c.state == "leased")
+_HELD = select(step).where(step.c.session == bindparam("holder"), _IS_LEASED)
 _ATTEMPT = select(attempt).where(attempt.c.step == bindparam("step_id"), attempt.c.epoch == bindparam("at_epoch"))
 _END_ATTEMPT = (
     update(attempt)
@@ -71,18 +78,52 @@ _MOVE_STEP = {
     for to in ("ready", "succeeded", "failed")
 }
 _UNFINISHED = select(run.c.id).where(
-    run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), run.c.state.in_(UNFINISHED)
+    run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), _IS_UNFINISHED
 )
-_KNOWN_CAUSES = select(run.c.trigger_key).where(run.c.trigger_key.in_(bindparam("keys", expanding=True)))
+_KNOWN_CAUSES = select(run.c.trigger_key).where(among(run.c.trigger_key, "keys"))
 _BY_TRIGGER = select(run.c.id).where(run.c.trigger_key == bindparam("k"))
-_OPEN_STEPS = (
-    select(func.count())
-    .select_from(step)
-    .where(step.c.run == bindparam("run_id"), step.c.state.not_in(("succeeded", "skipped")))
+_any_open = select(step.c.id).where(step.c.run == bindparam("run_id"), _IS_OPEN)
+_WAITS = select(exists(_any_open), exists(_any_open.where(step.c.task == bindparam("of_task"))))
+_BLOCKED = (
+    select(step.c.id, step.c.task, step.c.spec)
+    .where(step.c.run == bindparam("run_id"), _IS_OPEN, step.c.state == "blocked")
+    .order_by(step.c.id)
+)
+_STANDING = (
+    select(
+        step.c.task,
+        step.c.state,
+        func.count(step.c.map_index).label("mapped"),
+        func.count(version.c.id).label("results"),
+        func.sum(step.c.attempts).label("tried"),
+        func.max(version.c.rows).label("rows"),
+    )
+    .select_from(step.outerjoin(version, version.c.step == step.c.id))
+    .where(step.c.run == bindparam("run_id"))
+    .group_by(step.c.task, step.c.state)
+)
+_RESULTS = (
+    select(version, step.c.task, step.c.map_index)
+    .join(step, step.c.id == version.c.step)
+    .where(step.c.run == bindparam("run_id"), step.c.task.in_(bindparam("tasks", expanding=True)))
+    .order_by(step.c.task, step.c.map_index)
+)
+_UNBLOCK = (
+    update(step)
+    .where(step.c.id == bindparam("step_id"), step.c.state == "blocked")
+    .values(state=bindparam("to"), reason=bindparam("why"), map_index=bindparam("item"), ready_at=bindparam("now"))
+)
+_CANCEL_ATTEMPTS = (
+    update(attempt)
+    .where(
+        attempt.c.step.in_(select(step.c.id).where(step.c.run == bindparam("run_id"), _IS_OPEN, _IS_LEASED)),
+        attempt.c.ended_at.is_(None),
+    )
+    .values(ended_at=bindparam("now"), outcome="cancelled", error=bindparam("why"))
 )
 _CANCEL_REST = (
     update(step)
-    .where(step.c.run == bindparam("run_id"), step.c.state.in_(("blocked", "ready", "leased", "paused")))
+    .where(step.c.run == bindparam("run_id"), _IS_OPEN)
     .values(state="cancelled", epoch=step.c.epoch + 1, session=None)
 )
 _LIVE_SESSIONS = (
@@ -94,6 +135,7 @@ def add(tx: Tx, runs: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]])
     """Writes new runs and their steps."""
     if runs:
         tx.conn.execute(_ADD_RUN, list(runs))
+    if steps:
         tx.conn.execute(_ADD_STEP, list(steps))
 
 
@@ -126,11 +168,11 @@ def supersede(tx: Tx, pairs: Sequence[tuple[str, str]]) -> None:
 def lease(tx: Tx, session_id: str, pool: str, most: int) -> Sequence[Row[Any]]:
     """Gives up to ``most`` ready steps to the session and returns them with their new epoch; a fair share when other
     sessions are there too."""
-    ready = tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now}).scalar() or 0
-    if not ready:
+    if not is_ready(tx, pool):
         return ()
-    most = min(most, ready)
     sessions = (tx.conn.execute(_LIVE_SESSIONS, {"pool": pool}).scalar() or 1) if most > 1 else 1
+    # More than all of them together could take need not be counted.
+    ready = tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now, "want": most * sessions}).scalar_one()
     share = min(most, -(-ready // sessions))
     ids = list(tx.conn.execute(_READY, {"pool": pool, "now": tx.now, "want": share}).scalars())
     rows = tx.conn.execute(_LEASE, {"ids": ids, "holder": session_id}).all()
@@ -139,7 +181,7 @@ def lease(tx: Tx, session_id: str, pool: str, most: int) -> Sequence[Row[Any]]:
 
 def is_ready(tx: Tx, pool: str) -> bool:
     """Whether a step of the pool waits for a worker."""
-    return bool(tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now}).scalar())
+    return tx.conn.execute(_READY, {"pool": pool, "now": tx.now, "want": 1}).first() is not None
 
 
 def start(tx: Tx, run_ids: Iterable[str]) -> None:
@@ -184,16 +226,66 @@ def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
 
 
 def end(tx: Tx, run_id: str, state: str, error: str | None = None) -> None:
-    """Ends the run and cancels what is left of its steps; their leases are revoked.
+    """Ends the run and cancels what is left of its steps and their attempts; their leases are revoked.
 
     Raises RuntimeError when the run's state may not be followed by ``state``.
     """
     if tx.conn.execute(_END_RUN[state], {"run_id": run_id, "now": tx.now, "why": error}).rowcount != 1:
         raise RuntimeError(f"run {run_id} can not become {state} from what it is now")
     if state != "succeeded":
+        tx.conn.execute(_CANCEL_ATTEMPTS, {"run_id": run_id, "now": tx.now, "why": error})
         tx.conn.execute(_CANCEL_REST, {"run_id": run_id})
 
 
-def all_done(tx: Tx, run_id: str) -> bool:
-    """Whether every step of the run succeeded or was skipped."""
-    return tx.conn.execute(_OPEN_STEPS, {"run_id": run_id}).scalar() == 0
+def waits(tx: Tx, run_id: str, task: str) -> tuple[bool, bool]:
+    """Returns whether any step of the run may yet run, and whether one of ``task`` may."""
+    row = tx.conn.execute(_WAITS, {"run_id": run_id, "of_task": task}).one()
+    return bool(row[0]), bool(row[1])
+
+
+def blocked(tx: Tx, run_id: str) -> Sequence[Any]:
+    """Returns the steps that wait for others, in the order of the workflow."""
+    return tx.conn.execute(_BLOCKED, {"run_id": run_id}).all()
+
+
+def results(tx: Tx, run_id: str, tasks: Iterable[str]) -> dict[str, list[Row[Any]]]:
+    """Returns the versions that each of the tasks made, in the order of its items."""
+    found: dict[str, list[Row[Any]]] = {task: [] for task in tasks}
+    for row in tx.conn.execute(_RESULTS, {"run_id": run_id, "tasks": sorted(found)}) if found else ():
+        found[row.task].append(row)
+    return found
+
+
+def ended(tx: Tx, run_id: str, decisions: Iterable[str]) -> dict[str, Ended]:
+    """Returns how each task of the run stands; for ``decisions`` also what they decided."""
+    labels = {t: decided(rows[0]) for t, rows in results(tx, run_id, decisions).items() if rows}
+    by_task: dict[str, list[Row[Any]]] = {}
+    for row in tx.conn.execute(_STANDING, {"run_id": run_id}):
+        by_task.setdefault(row.task, []).append(row)
+    return {task: _ended(rows, labels.get(task)) for task, rows in by_task.items()}
+
+
+def _ended(rows: Sequence[Row[Any]], label: str | None) -> Ended:
+    if any(row.state not in ("succeeded", "skipped") for row in rows):
+        return Ended(state=State.OPEN)
+    made = sum(row.results for row in rows)
+    is_mapped = any(row.mapped for row in rows)
+    items = made if is_mapped else next((row.rows for row in rows if row.results), None)
+    # What succeeded without a try had nothing to go through: that is a list too, of no results.
+    nothing = not made and not any(row.state == "succeeded" and not row.tried for row in rows)
+    return Ended(state=State.EMPTY if nothing else State.DONE, label=label, items=items if made else 0)
+
+
+def decided(result: Row[Any]) -> str | None:
+    """Returns the road that a decision's result names; None when it is too long to be one."""
+    return None if result.content is None else label_of(json.loads(result.content))
+
+
+def unblock(tx: Tx, step_id: str, to: str, reason: str | None, item: int | None) -> None:
+    """Lets a blocked step go on; ``item`` is its number where it is mapped."""
+    tx.conn.execute(_UNBLOCK, {"step_id": step_id, "to": to, "why": reason, "item": item, "now": tx.now})
+
+
+def add_steps(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        tx.conn.execute(_ADD_STEP, list(rows))

@@ -127,7 +127,7 @@ version = Table(
     Column("schema", Text),
     Column("committed_at", Micros, nullable=False),
     Column("head_seq", BigInteger),  # the change_seq at which it became the head; NULL: it never did
-    Column("state", Name, nullable=False),  # staged | committed | superseded
+    Column("state", Name, nullable=False),  # staged | committed | superseded | intermediate
     Column("file", Name),  # of an ingested version: the file's path
     UniqueConstraint("step", "asset", "slice"),
     Index(None, "asset", "partition", "head_seq"),
@@ -174,16 +174,19 @@ consumed = Table(
     Column("params", Text, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # the change_seq at which the run's inputs were pinned
     Column("inputs", Text, nullable=False),  # JSON {input: [seq, digest, origins]}, see core.graph.Edge.name
+    Column("ticks", Text, nullable=False, server_default="{}"),  # JSON {schedule: the tick it answered, in µs}
 )
 
 attempted = Table(
     "attempted",
     metadata,
-    # the last failed run of a workflow partition; gone once a run succeeds
+    # the last run of a workflow partition, where it made nothing; gone once a run succeeds
     Column("workflow", Name, primary_key=True),
     Column("partition", Name, primary_key=True),
     Column("run", Name, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # the change_seq at which that run's inputs were pinned
+    Column("ticks", Text, nullable=False, server_default="{}"),  # JSON {schedule: the tick it was for, in µs}
+    Column("outcome", Name, nullable=False, server_default="failed"),  # failed (it holds up what is below) | cancelled
 )
 
 dirty = Table(
@@ -228,7 +231,7 @@ run = Table(
     Column("id", Name, primary_key=True),
     Column("workflow", Name, nullable=False),
     Column("partition", Name, nullable=False),
-    Column("kind", Name, nullable=False),  # workflow | ingest
+    Column("kind", Name, nullable=False),  # workflow | ingest | event
     Column("state", Name, nullable=False),  # queued | running | succeeded | failed | superseded | cancelled
     Column("bundle", Name),
     Column("fingerprint", Name, nullable=False),
@@ -264,6 +267,7 @@ step = Table(
     Column("id", Name, primary_key=True),
     Column("run", Name, nullable=False),
     Column("task", Name, nullable=False),
+    Column("map_index", Integer),  # which item of a mapped task; NULL: the task is not mapped, or not yet
     Column("spec", Text, nullable=False),  # JSON of what to run, fixed when the run is planned
     Column("state", Name, nullable=False),  # see core/lifecycle.py
     Column("epoch", Integer, nullable=False, server_default="0"),
@@ -273,7 +277,16 @@ step = Table(
     Column("pool", Name, nullable=False),
     Column("ready_at", Micros, nullable=False),
     Column("session", Name),
-    Index(None, "run"),
+    Column("reason", Text),  # why it was skipped
+    Index(None, "run", "task", "map_index"),
+    # what a run still waits for
+    Index(
+        "ix_step_open",
+        "run",
+        "task",
+        sqlite_where=text("state IN ('blocked', 'ready', 'leased', 'paused')"),
+        postgresql_where=text("state IN ('blocked', 'ready', 'leased', 'paused')"),
+    ),
     Index(
         "ix_step_ready",
         "pool",
@@ -341,11 +354,23 @@ answer = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+schedule = Table(
+    "schedule",
+    metadata,
+    # the ticks of each on_cron of a workflow's trigger; the row is there as long as the trigger says so
+    Column("workflow", Name, primary_key=True),
+    Column("cron", Name, primary_key=True),  # see assets.triggers.OnCron.name
+    Column("since", Micros, nullable=False),  # ticks up to here are history
+    Column("tick", Micros, nullable=False),  # the latest tick that was rung; `since` before the first
+    Column("seq", BigInteger, nullable=False),  # the change_seq when it was rung
+    Column("next_at", Micros),  # NULL: there is none any more
+)
+
 timer = Table(
     "timer",
     metadata,
     # when time alone makes something worth a look
-    Column("kind", Name, primary_key=True),  # step
+    Column("kind", Name, primary_key=True),  # step | plan | cron
     Column("subject", Name, primary_key=True),
     Column("due_at", Micros, nullable=False),
     Index(None, "due_at"),

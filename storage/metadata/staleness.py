@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, delete, insert, select, text, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, select, text, update
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
+from riparian.scheduler.core.facts import CLOCK
 from riparian.scheduler.core.graph import Graph
+from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import Target, in_pairs
 from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, reason
@@ -28,15 +32,19 @@ _HOLD = text(
 )
 # What somebody asked for is forgotten only by running.
 _FORGET_HOLD = delete(hold).where(
-    hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p"), hold.c.ask == ""
+    hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p"), hold.c.ask == text("''")
 )
 _RELEASE = (
     delete(hold).where(hold.c.blocker == bindparam("b"), hold.c.blocker_partition == bindparam("bp")).returning(hold)
 )
-_RELEASE_ALL = delete(hold).returning(hold)
+_HELD = select(hold.c.workflow, hold.c.partition).where(
+    among(hold.c.workflow, "firsts"), among(hold.c.partition, "seconds")
+)
+# Who waits for the clock waits on: only its own ticks and edits are anything to it.
+_RELEASE_ALL = delete(hold).where(hold.c.blocker != CLOCK).returning(hold)
 _OPEN_REASONS = select(reason).where(
-    reason.c.workflow.in_(bindparam("firsts", expanding=True)),
-    reason.c.partition.in_(bindparam("seconds", expanding=True)),
+    among(reason.c.workflow, "firsts"),
+    among(reason.c.partition, "seconds"),
     reason.c.until.is_(None),
 )
 _CLOSE_REASON = (
@@ -46,28 +54,36 @@ _CLOSE_REASON = (
 )
 _ADD_REASON = insert(reason)
 _CONSUME = text(
-    "INSERT INTO consumed (workflow, partition, run, fingerprint, params, as_of, inputs) "
-    "VALUES (:workflow, :partition, :run, :fingerprint, :params, :as_of, :inputs) "
+    "INSERT INTO consumed (workflow, partition, run, fingerprint, params, as_of, inputs, ticks) "
+    "VALUES (:workflow, :partition, :run, :fingerprint, :params, :as_of, :inputs, :ticks) "
     "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, fingerprint = excluded.fingerprint, "
-    "params = excluded.params, as_of = excluded.as_of, inputs = excluded.inputs"
+    "params = excluded.params, as_of = excluded.as_of, inputs = excluded.inputs, "
+    # A run that was for no tick leaves those that were answered before it as they are.
+    "ticks = CASE WHEN excluded.ticks = '{}' THEN consumed.ticks ELSE excluded.ticks END"
+)
+_CONSUMED_TICKS = select(consumed.c.ticks).where(
+    consumed.c.workflow == bindparam("w"), consumed.c.partition == bindparam("p")
 )
 _ADVANCE = (
     update(consumed)
     .where(consumed.c.workflow == bindparam("w"), consumed.c.partition == bindparam("p"))
-    .values(as_of=bindparam("a"), inputs=bindparam("i"))
+    .values(as_of=bindparam("a"), inputs=bindparam("i"), ticks=bindparam("t"))
 )
 _FAIL = text(
-    "INSERT INTO attempted (workflow, partition, run, as_of) VALUES (:workflow, :partition, :run, :as_of) "
-    "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, as_of = excluded.as_of"
+    "INSERT INTO attempted (workflow, partition, run, as_of, ticks, outcome) "
+    "VALUES (:workflow, :partition, :run, :as_of, :ticks, :outcome) "
+    "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, as_of = excluded.as_of, "
+    "ticks = CASE WHEN excluded.ticks = '{}' THEN attempted.ticks ELSE excluded.ticks END, outcome = excluded.outcome"
+)
+_ATTEMPTED_TICKS = select(attempted.c.ticks).where(
+    attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p")
 )
 _REPAIR = delete(attempted).where(attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p"))
 
 
 def mark(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> None:
     """Marks workflow partitions as worth a look: (workflow, interval, ask); ``ask`` is a cause's JSON or empty."""
-    rows = [{"id": tx.new_id(), "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask} for w, i, ask in marks]
-    if rows:
-        tx.conn.execute(_MARK, rows)
+    tx.many(_MARK, [{"id": tx.new_id(), "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask} for w, i, ask in marks])
 
 
 def mark_one(tx: Tx, workflow: str, partition: str, ask: str = "") -> None:
@@ -91,9 +107,7 @@ def is_dirty(tx: Tx) -> bool:
 
 
 def clear(tx: Tx, ids: Iterable[str]) -> None:
-    rows = [{"dirty_id": i} for i in ids]
-    if rows:
-        tx.conn.execute(_CLEAR, rows)
+    tx.many(_CLEAR, [{"dirty_id": i} for i in ids])
 
 
 def put_hold(tx: Tx, rows: Sequence[dict[str, str]]) -> None:
@@ -102,8 +116,10 @@ def put_hold(tx: Tx, rows: Sequence[dict[str, str]]) -> None:
 
 
 def forget_holds(tx: Tx, targets: Sequence[Target]) -> None:
-    if targets:
-        tx.conn.execute(_FORGET_HOLD, [{"w": w, "p": p} for w, p in targets])
+    # Mostly nothing waits: a look is cheaper than a statement for each target.
+    tx.many(
+        _FORGET_HOLD, [{"w": w, "p": p} for w, p in {(h.workflow, h.partition) for h in in_pairs(tx, _HELD, targets)}]
+    )
 
 
 def release(tx: Tx, workflow: str, partition: str) -> None:
@@ -113,7 +129,7 @@ def release(tx: Tx, workflow: str, partition: str) -> None:
 
 
 def release_all(tx: Tx) -> None:
-    """Marks whatever waits at all: what it waited for may not be declared any more."""
+    """Marks whatever waits for a workflow at all: it may not be declared any more."""
     held = tx.conn.execute(_RELEASE_ALL).all()
     mark(tx, [(h.workflow, Interval(h.partition, h.partition), h.ask) for h in held])
 
@@ -132,14 +148,16 @@ def note_reasons(tx: Tx, found: Sequence[tuple[Target, str, str]]) -> None:
         opened.append({"workflow": w, "partition": p, "since": since, "until": None, "code": code, "words": words})
     if closed:
         tx.conn.execute(_CLOSE_REASON, closed)
-    if opened:
-        tx.conn.execute(_ADD_REASON, opened)
+    tx.many(_ADD_REASON, opened)
 
 
 def consume(tx: Tx, row: dict[str, Any]) -> None:
-    """Notes what the workflow partition's succeeded run was made from; a failure before it is repaired."""
-    tx.conn.execute(_CONSUME, row)
-    tx.conn.execute(_REPAIR, {"w": row["workflow"], "p": row["partition"]})
+    """Notes what the workflow partition's succeeded run was made from, and for which ``ticks`` (JSON, by schedule) it
+    ran; a failure before it is repaired."""
+    target = {"w": row["workflow"], "p": row["partition"]}
+    ticks = _with_earlier(tx, _CONSUMED_TICKS, target, json.loads(row["ticks"]))
+    tx.conn.execute(_CONSUME, {**row, "ticks": ticks})
+    tx.conn.execute(_REPAIR, target)
 
 
 def repair(tx: Tx, workflow: str, partition: str) -> None:
@@ -148,12 +166,38 @@ def repair(tx: Tx, workflow: str, partition: str) -> None:
     release(tx, workflow, partition)
 
 
-def advance(tx: Tx, rows: Sequence[tuple[Target, int, str]]) -> None:
-    """Notes news of equal content as consumed: (target, as_of, inputs JSON)."""
+def advance(tx: Tx, rows: Sequence[tuple[Target, int, str, Mapping[str, int]]]) -> None:
+    """Notes news of equal content, and ticks at which nothing differed, as consumed: (target, as_of, inputs JSON, all
+    ticks that were answered so far)."""
     if rows:
-        tx.conn.execute(_ADVANCE, [{"w": w, "p": p, "a": as_of, "i": inputs} for (w, p), as_of, inputs in rows])
+        values = [{"w": w, "p": p, "a": as_of, "i": i, "t": _ticks_json(ticks)} for (w, p), as_of, i, ticks in rows]
+        tx.conn.execute(_ADVANCE, values)
 
 
-def fail(tx: Tx, workflow: str, partition: str, run: str, as_of: int) -> None:
-    """Notes that the workflow partition's last run, of inputs pinned at ``as_of``, failed."""
-    tx.conn.execute(_FAIL, {"workflow": workflow, "partition": partition, "run": run, "as_of": as_of})
+def fail(
+    tx: Tx,
+    workflow: str,
+    partition: str,
+    run: str,
+    as_of: int,
+    ticks: Mapping[str, int] = MappingProxyType({}),
+    outcome: Literal["failed", "cancelled"] = "failed",
+) -> None:
+    """Notes that the workflow partition's last run, of inputs pinned at ``as_of`` and for ``ticks``, made nothing, and
+    has it looked at again: it may wait for the clock now."""
+    target = {"w": workflow, "p": partition}
+    values = {"workflow": workflow, "partition": partition, "run": run, "as_of": as_of, "outcome": outcome}
+    tx.conn.execute(_FAIL, {**values, "ticks": _with_earlier(tx, _ATTEMPTED_TICKS, target, ticks)})
+    mark_one(tx, workflow, partition)
+
+
+def _with_earlier(tx: Tx, known: Select[Any], target: dict[str, str], ticks: Mapping[str, int]) -> str:
+    """Returns the JSON of the ticks together with those of other schedules that are known already."""
+    if not ticks:  # the statement leaves what is known as it is, and most runs are for no tick
+        return "{}"
+    before = tx.conn.execute(known, target).scalar()
+    return _ticks_json({**json.loads(before or "{}"), **ticks})
+
+
+def _ticks_json(ticks: Mapping[str, int]) -> str:
+    return json.dumps(dict(ticks), sort_keys=True, separators=(",", ":"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import bindparam, delete, func, select, text
 
 from riparian.storage.metadata.database import Tx
@@ -12,12 +14,30 @@ _PUT = text(
     "ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at"
 )
 _EARLIEST = select(func.min(timer.c.due_at))
-_TAKE = delete(timer).where(timer.c.due_at <= bindparam("now")).returning(timer.c.kind, timer.c.subject)
+_DUE = (
+    select(timer.c.kind, timer.c.subject)
+    .where(timer.c.due_at <= bindparam("now"))
+    .order_by(timer.c.due_at)
+    .limit(bindparam("most"))
+)
+_DROP = delete(timer).where(timer.c.kind == bindparam("k"), timer.c.subject == bindparam("s"))
 
 
 def put(tx: Tx, kind: str, subject: str, due_at: int) -> None:
     """Sets the timer of the subject, in UTC microseconds; an older one is replaced."""
-    tx.conn.execute(_PUT, {"kind": kind, "subject": subject, "due_at": due_at})
+    put_many(tx, kind, [(subject, due_at)])
+
+
+def put_many(tx: Tx, kind: str, dues: Sequence[tuple[str, int]]) -> None:
+    """Like ``put``, for many: (subject, due_at)."""
+    if dues:
+        tx.conn.execute(_PUT, [{"kind": kind, "subject": s, "due_at": at} for s, at in dues])
+
+
+def drop(tx: Tx, kind: str, subjects: Sequence[str]) -> None:
+    """Takes timers back, as far as there are any."""
+    if subjects:
+        tx.conn.execute(_DROP, [{"k": kind, "s": s} for s in subjects])
 
 
 def earliest(tx: Tx) -> int | None:
@@ -25,6 +45,9 @@ def earliest(tx: Tx) -> int | None:
     return tx.conn.execute(_EARLIEST).scalar()
 
 
-def take_due(tx: Tx) -> list[tuple[str, str]]:
-    """Removes and returns the timers that are due: (kind, subject)."""
-    return [(r.kind, r.subject) for r in tx.conn.execute(_TAKE, {"now": tx.now})]
+def take_due(tx: Tx, most: int) -> list[tuple[str, str]]:
+    """Removes and returns the timers that are due, the longest due first, at most ``most``: (kind, subject)."""
+    due = [(r.kind, r.subject) for r in tx.conn.execute(_DUE, {"now": tx.now, "most": most})]
+    if due:
+        tx.conn.execute(_DROP, [{"k": kind, "s": subject} for kind, subject in due])
+    return due

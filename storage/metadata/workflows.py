@@ -28,8 +28,7 @@ def of_project(tx: Tx, project: str) -> dict[str, Row[Any]]:
 
 def adopt(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     """Adds workflows that are new, or were removed and come back."""
-    if rows:
-        tx.conn.execute(_PUT, list(rows))
+    tx.many(_PUT, rows)
 
 
 def remove(tx: Tx, keys: Iterable[str]) -> None:

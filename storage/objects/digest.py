@@ -211,4 +211,8 @@ def _describe(field: pa.Field) -> list[Any]:
     if nested:
         # A nested type's own text holds its children's names unquoted, which two different types can share.
         kind = kind.partition("<")[0] + (f"[{field.type.list_size}]" if types.is_fixed_size_list(field.type) else "")
-    return [field.name, field.nullable, kind, [_describe(f) for f in _fields(field.type)] if nested else []]
+    children = [_describe(f) for f in _fields(field.type)] if nested else []
+    if nested and not types.is_struct(field.type) and not types.is_union(field.type):
+        # What the values of a list are called is no content: pyarrow says item, the same list from Parquet element.
+        children[0][0] = "entries" if types.is_map(field.type) else "item"
+    return [field.name, field.nullable, kind, children]

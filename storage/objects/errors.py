@@ -49,6 +49,12 @@ class UnknownFormat(RiparianError):
     code = "unknown_format"
 
 
+class MissingLibrary(UnknownFormat):
+    """The library of the declared type is not installed here, or too old."""
+
+    code = "missing_library"
+
+
 class SourceChanged(Conflict):
     """A source's file is not, or no longer, the one that was observed."""
 

@@ -4,7 +4,9 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import date
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -33,3 +35,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         told.backlog([BEFORE], time.monotonic())
         told.fortnight([STORM], incomplete=STORM, repeated=STORM)
         yield told
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> ModuleType:
+    """The project's functions, for who calls them without Riparian. Under a name that no other project has."""
+    spec = spec_from_file_location("flights_pipeline", EXAMPLE / "pipeline.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

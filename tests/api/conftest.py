@@ -20,9 +20,10 @@ import pytest
 from riparian.api import server, settings
 from riparian.assets.bundles import bundle_digest
 from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
+from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import One
 from riparian.assets.policy import Policy
+from riparian.assets.tasks import Argument, Ref, TaskSpec
 from riparian.assets.triggers import Manual, OnUpdate, Trigger
 from riparian.scheduler.core.protocol import (
     Answer,
@@ -53,9 +54,10 @@ def made(key: str, consumes: str | None = None, policy: Policy | None = None) ->
     inputs = ()
     trigger: Trigger = Manual()
     if consumes is not None:
-        inputs = (InputSpec(parameter="given", asset=AssetKey(consumes), type="dict", mapping=One()),)
+        inputs = (InputSpec(parameter="given", asset=AssetKey(consumes), mapping=One()),)
         trigger = OnUpdate()
-    task = TaskSpec(name=key, module="code", qualname="numbers", returns="dict")
+    taken = tuple(Argument(parameter="given", type="dict", ref=Ref(kind="input", name="given")) for _ in inputs)
+    task = TaskSpec(name=key, module="code", qualname="numbers", returns="dict", arguments=taken, output=key)
     asset = AssetSpec(key=AssetKey(key), kind="asset", format="json", producer=key, policy=policy)
     workflow = WorkflowSpec(
         key=key, inputs=inputs, produces=(AssetKey(key),), tasks=(task,), trigger=trigger, fingerprint="one"

@@ -51,6 +51,13 @@ BODIES: list[tuple[str, str, str]] = [
     ("POST", "assets/demo.numbers/materialize", '{"params": {"a": ' + "[" * 300 + "]" * 300 + "}}"),
     ("POST", "assets/demo.numbers/materialize", '{"params": {"a": ' + "[" * 900 + "]" * 900 + "}}"),
     ("POST", "assets/demo.numbers/materialize", '{"params": {"a": ' + "[" * 60_000 + "]" * 60_000 + "}}"),
+    ("POST", "assets/demo.numbers/events", f'{{"value": "{HALF}"}}'),
+    ("POST", "assets/demo.numbers/events", '{"value": NaN}'),
+    ("POST", "assets/demo.numbers/events", '{"value": ' + "[" * 300 + "]" * 300 + "}"),
+    ("POST", "assets/demo.numbers/events", '{"id": 7}'),
+    ("POST", "plan", json.dumps({"manifest": "[" * 900})),
+    ("POST", "plan", json.dumps({"manifest": "{}", "limit": 501})),
+    ("POST", "plan", f'{{"manifest": "{HALF}"}}'),
     ("POST", "definitions", manifest_body('{"a":' * 60_000 + "1" + "}" * 60_000)),
     ("POST", "definitions", manifest_body("[" * 900 + "]" * 900)),
     ("POST", "definitions", manifest_body(manifest_named(HALF))),
@@ -67,7 +74,7 @@ def cursor(place: str) -> str:
 QUERIES: list[tuple[str, str, str]] = [
     *(
         (path, "cursor", cursor(place))
-        for path in ("assets", "runs", "files", "assets/demo.numbers/versions")
+        for path in ("assets", "runs", "files", "plan", "assets/demo.numbers/versions")
         for place in (f'["{HALF}"]', "[" * 10_000, f"[{HUGE}]", f'[{HUGE}, "a", "b"]', f'[1, "{HALF}", "b"]', "1e999")
     ),
     ("files", "cursor", "\x00"),
@@ -77,6 +84,9 @@ QUERIES: list[tuple[str, str, str]] = [
     ("assets/demo.numbers/data", "rows", HUGE),
     ("assets/demo.numbers/lineage", "up", HUGE),
     ("assets/demo.numbers/lineage", "limit", HUGE),
+    ("assets/demo.numbers/lineage", "as_of", HUGE),
+    ("assets/demo.numbers/lineage", "as_of", "\x00"),
+    ("assets/demo.numbers/lineage", "as_of", "9999-12-31T23:59:59-23:59"),
     ("assets/demo.numbers/versions", "limit", HUGE),
 ]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import AssetSpec
 from riparian.assets.policy import Policy
 
 if TYPE_CHECKING:
@@ -237,3 +240,146 @@ def test_a_token_is_made_and_revoked(doors: Doors) -> None:
     assert 204 == doors.ask("DELETE", f"tokens/{made_now['id']}").status_code
     assert 401 == doors.ask("GET", "assets", token=made_now["token"]).status_code
     assert 404 == doors.ask("DELETE", f"tokens/{made_now['id']}").status_code
+
+
+FEED = AssetSpec(key=AssetKey("demo.feed"), kind="source", format="json", policy=Policy(readers={"ops", "owners"}))
+
+
+@pytest.fixture
+def fed(doors: Doors) -> Doors:
+    """``demo.seen`` is made from the source ``demo.feed``, which only ops and the owners may read."""
+    declared = doors.manifest(doors.made("demo.seen", "demo.feed"))
+    assert 200 == doors.apply(replace(declared, assets=(FEED, *declared.assets))).status_code
+    return doors
+
+
+def test_an_event_is_created_once(fed: Doors) -> None:
+    """201 the first time, 200 for the same again, 409 for something else under the same id."""
+    answers = [
+        fed.ask("POST", "assets/demo.feed/events", json=body)
+        for body in ({"id": "7", "value": [1, None]}, {"id": "7", "value": [1, None]}, {"id": "7", "value": 2})
+    ]
+    first, again, other = (a.json() for a in answers)
+
+    assert [201, 200, 409] == [a.status_code for a in answers]
+    assert {**first, "repeated": True} == again
+    assert "conflict" == other["code"]
+    assert [1, None] == fed.ask("GET", "assets/demo.feed/data/download").json()
+    assert "event" == fed.ask("GET", f"runs/{first['run']}").json()["kind"]
+    assert "demo.seen" == fed.work({"n": 1}).workflow
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "status"),
+    [
+        ("demo.seen", {}, 409),
+        ("demo.nothing", {}, 404),
+        ("demo.feed", {"partition": "2020-01-01"}, 422),
+        ("demo.feed", {"id": "x" * 201}, 422),
+        ("demo.feed", {"value": "x" * 17_000}, 422),
+        ("demo.feed", {"values": 1}, 422),
+    ],
+)
+def test_an_event_that_can_not_be_taken_is_told(fed: Doors, key: str, body: dict[str, Any], status: int) -> None:
+    """What is made here, what is not there, what has no such partition, what is too large or misspelt."""
+    assert status == fed.ask("POST", f"assets/{key}/events", json=body).status_code
+
+
+def test_a_run_is_cancelled_and_run_again(fed: Doors) -> None:
+    """Cancelling answers with the run as it is now, and does nothing the second time; running it again is a request."""
+    fed.ask("POST", "assets/demo.feed/events", json={"value": 1})
+    [run] = items(fed, "runs", workflow="demo.seen")
+    cancelled = fed.ask("POST", f"runs/{run['id']}/cancel")
+    again = fed.ask("POST", f"runs/{run['id']}/cancel")
+    rerun = fed.ask("POST", f"runs/{run['id']}/rerun")
+    fed.work({"n": 1})
+    late = fed.ask("POST", f"runs/{rerun.json()['run']}/cancel")
+
+    assert [200, 200, 202, 409] == [a.status_code for a in (cancelled, again, rerun, late)]
+    assert ("cancelled", cancelled.json()) == (cancelled.json()["state"], again.json())
+    assert f"(as {run['id']})" in items(fed, "runs", workflow="demo.seen")[0]["cause"]
+    assert "succeeded" in late.json()["detail"]
+
+
+def test_a_plan_says_what_is_about_to_happen(fed: Doors) -> None:
+    """What waits for its input, then what waits for a worker."""
+    before = items(fed, "plan")
+    fed.ask("POST", "assets/demo.feed/events", json={"value": 1})
+    after = items(fed, "plan")
+
+    assert [("demo.seen", "waiting", "waiting_for_input")] == [(i["workflow"], i["state"], i["code"]) for i in before]
+    assert [("demo.seen", "queued", "demo.feed was updated")] == [
+        (i["workflow"], i["state"], i["cause"]) for i in after
+    ]
+
+
+def test_a_plan_says_what_an_apply_would_do(fed: Doors) -> None:
+    """And an apply afterwards does it; a manifest with problems is answered with them."""
+    declared = fed.manifest(fed.made("demo.other", "demo.gone"))
+    body = {"manifest": fed.manifest(fed.made("demo.new")).to_json()}
+    told = fed.ask("POST", "plan", json=body)
+    wrong = fed.ask("POST", "plan", json={"manifest": declared.to_json()})
+    applied = fed.apply(fed.manifest(fed.made("demo.new"))).json()
+
+    assert (200, ["demo.new"], ["demo.seen"]) == (told.status_code, told.json()["added"], told.json()["removed"])
+    assert (applied["added"], applied["removed"]) == (told.json()["added"], told.json()["removed"])
+    assert 200 == wrong.status_code
+    assert wrong.json()["problems"]
+    assert [] == wrong.json()["added"]
+
+
+def test_lineage_of_the_past(fed: Doors) -> None:
+    """As of a change_seq or a time; what is neither, or lies ahead, is told."""
+    for value in (1, 2):
+        fed.ask("POST", "assets/demo.feed/events", json={"value": value})
+        fed.work({"n": value})
+    new, old = items(fed, "assets/demo.seen/versions")
+    now, then = (
+        fed.ask("GET", "assets/demo.seen/lineage", params=p).json()["roots"]
+        for p in ({"level": "version"}, {"as_of": old["committed_at"]})
+    )
+
+    assert ([new["id"]], [old["id"]]) == (now, then)
+    for as_of in ("soon", "999999", "2999-01-01T00:00:00Z"):
+        answers = (
+            fed.ask("GET", "assets/demo.seen/lineage", params={"as_of": as_of}),
+            fed.ask("GET", f"versions/{new['id']}/lineage", params={"as_of": as_of}),
+        )
+        assert [422, 422] == [a.status_code for a in answers]
+
+
+def test_who_may_act(fed: Doors) -> None:
+    """The owner; a reader is refused; to a stranger there is nothing there."""
+    fed.ask("POST", "assets/demo.feed/events", json={"value": 1})
+    [run] = items(fed, "runs", workflow="demo.seen")
+    ana, bob = fed.token_of("ana", "ops"), fed.token_of("bob", "sales")
+    acts = [f"runs/{run['id']}/rerun", f"runs/{run['id']}/cancel", "assets/demo.feed/events"]
+    body = {"manifest": fed.manifest(fed.made("demo.new")).to_json()}
+
+    for token, status in ((ana, 403), (bob, 404)):
+        assert [status] * 3 == [fed.ask("POST", act, token=token, json={}).status_code for act in acts]
+        # Who may not apply hears nothing of what is declared, whoever they are.
+        assert 403 == fed.ask("POST", "plan", token=token, json=body).status_code
+    assert [["demo.seen"], []] == [
+        [i["workflow"] for i in fed.ask("GET", "plan", token=token).json()["items"]] for token in (ana, bob)
+    ]
+    assert [200, 404] == [
+        fed.ask("GET", "assets/demo.seen/lineage", token=token, params={"as_of": "1"}).status_code
+        for token in (ana, bob)
+    ]
+
+
+def test_a_method_that_a_door_has_not_names_those_it_has(demo: Doors) -> None:
+    """All of them, also where two routes share a path."""
+    answer = demo.ask("DELETE", "plan")
+
+    assert (405, "GET, POST") == (answer.status_code, answer.headers["allow"])
+    assert "application/problem+json" == answer.headers["content-type"]
+
+
+def test_a_body_that_is_no_text_is_refused(demo: Doors) -> None:
+    """As a problem like any other."""
+    json_type = {"Content-Type": "application/json"}
+    answer = demo.ask("POST", "tokens", content=b"\xff\xfe", headers=json_type)
+
+    assert (422, "invalid") == (answer.status_code, answer.json()["code"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from riparian.api import watch
 from riparian.api.watch import Saves
 
 LONG_SECONDS = 10.0
@@ -62,3 +65,26 @@ def test_what_is_not_the_projects_code_is_left_alone(tmp_path: Path, saves: Save
     (tmp_path / "air.py").read_text()
 
     assert not saves.wait(SHORT_SECONDS)
+
+
+@pytest.mark.parametrize("name", ["air.py", "package/rail.py"])
+def test_without_room_to_watch_saves_are_found_by_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The system refuses a watch: what is saved is seen all the same, only later."""
+
+    class Refused(watch.Observer):
+        def start(self) -> None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(watch, "Observer", Refused)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.05)
+    (tmp_path / "package").mkdir()
+    watching = Saves(tmp_path)
+    watching.start()
+    (tmp_path / name).write_text("a")
+
+    try:
+        assert watching.wait(LONG_SECONDS)
+    finally:
+        watching.stop()

@@ -154,7 +154,7 @@ def test_many_partitions_of_plain_values_come_as_a_dict() -> None:
     @asset("n.month")
     def month(days: dict[str, dict], table: Table) -> dict: ...
 
-    assert ["dict", "pyarrow.lib.Table"] == [i.type for i in bound(month, ("n.days", DAY), ("n.table", DAY)).inputs]
+    assert ["dict", "pyarrow.lib.Table"] == [a.type for a in bound(month, ("n.days", DAY), ("n.table", DAY)).arguments]
 
 
 def test_other_annotations_of_many_partitions_are_refused() -> None:

@@ -1,16 +1,19 @@
 """Every rule of check, with the file and line that it names."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from riparian.assets.arrival import FileDrop
 from riparian.assets.check import check
 from riparian.assets.errors import Location, Problem
 from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import AssetSpec, FileDrop, InputSpec, TaskSpec, WorkflowSpec
+from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
 from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, One
 from riparian.assets.policy import Policy
-from riparian.assets.triggers import OnUpdate, on_update
+from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
+from riparian.assets.triggers import Trigger, missing, on_update
 
 DAY = Daily("day", start="2013-01-01")
 Made = tuple[AssetSpec, WorkflowSpec]
@@ -27,10 +30,11 @@ def made(
     *inputs: str | InputSpec,
     line: int = 7,
     partitions: Daily | None = None,
-    trigger: OnUpdate | None = None,
+    trigger: Trigger | None = None,
     policy: Policy | None = None,
+    type: str = "bytes",
 ) -> Made:
-    """Returns the asset and the workflow of one @asset at ``line``."""
+    """Returns the asset and the workflow of one @asset at ``line``, which reads its inputs as ``type``."""
     here = Location("flights.py", line)
     specs = tuple(i if isinstance(i, InputSpec) else consumed(i) for i in inputs)
     asset = AssetSpec(
@@ -40,16 +44,30 @@ def made(
         key=key,
         inputs=specs,
         produces=(AssetKey(key),),
-        tasks=(TaskSpec(name="f", module="m", qualname="f"),),
-        trigger=trigger or on_update(),
+        tasks=(task("f", *(takes(Ref(kind="input", name=s.parameter), type) for s in specs), output=key),),
+        trigger=on_update() if trigger is None else trigger,
         partitions=partitions,
         location=here,
     )
     return asset, workflow
 
 
-def consumed(key: str, mapping: Mapping = One(), type: str = "bytes") -> InputSpec:  # noqa: B008  # a frozen value
-    return InputSpec(parameter="p", asset=AssetKey(key), type=type, mapping=mapping)
+def consumed(key: str, mapping: Mapping = One()) -> InputSpec:  # noqa: B008  # a frozen value
+    return InputSpec(parameter="p", asset=AssetKey(key), mapping=mapping)
+
+
+def task(name: str, *arguments: Argument, returns: str = "dict", **said: Any) -> TaskSpec:
+    return TaskSpec(name=name, module="m", qualname=name, arguments=arguments, returns=returns, **said)
+
+
+def takes(ref: Ref, type: str = "dict", parameter: str = "p") -> Argument:
+    return Argument(parameter=parameter, type=type, ref=ref)
+
+
+def composed(*tasks: TaskSpec, raw: str = "json") -> tuple[Problem, ...]:
+    """Returns the problems of a workflow of these tasks, which consumes ``n.raw`` as ``p`` and makes ``n.a``."""
+    asset, workflow = made("n.a", "n.raw")
+    return problems(source(format=raw), (asset, replace(workflow, tasks=tasks)))
 
 
 def problems(*declared: AssetSpec | Made) -> tuple[Problem, ...]:
@@ -191,18 +209,78 @@ def test_mappings_that_never_match(mapping: Mapping, consumer: Daily | None, inp
 
 def test_an_input_that_can_not_be_read() -> None:
     """A table can not be read from what is stored as JSON, nor anything but bytes from unknown files."""
-    wants_table = consumed("n.raw", type="pyarrow.lib.Table")
+    wants_table = made("n.a", "n.raw", type="pyarrow.lib.Table")
 
     for format in ("bytes", "json"):
-        problem = only(source(format=format), made("n.a", wants_table))
+        problem = only(source(format=format), wants_table)
         assert ("unreadable_input", HERE) == (problem.code, problem.location)
     for format in ("csv", "parquet", "of_an_extension"):
-        assert "unreadable_input" not in {p.code for p in problems(source(format=format), made("n.a", wants_table))}
+        assert "unreadable_input" not in {p.code for p in problems(source(format=format), wants_table)}
 
 
 def test_a_dataclass_is_read_from_json() -> None:
     """A dataclass is JSON, whatever its name."""
-    assert () == problems(source(format="json"), made("n.a", consumed("n.raw", type="dataclass:m:Report")))
+    assert () == problems(source(format="json"), made("n.a", "n.raw", type="dataclass:m:Report"))
+
+
+RAW = Ref(kind="input", name="p")
+OF_A, OF_ITEMS = Ref(kind="task", name="a"), Ref(kind="results", name="items")
+
+
+def test_a_result_that_can_not_be_read() -> None:
+    """What one task stores as a table the next one can not take as a dict."""
+    (problem,) = composed(task("a", takes(RAW), returns="pyarrow.lib.Table"), task("b", takes(OF_A), output="n.a"))
+
+    assert "unreadable_input" == problem.code
+    assert "'p' of b in n.a wants dict, but what a returns is stored as parquet" in problem.message
+
+
+def test_what_is_no_list_is_not_gone_through() -> None:
+    """Only a list has items: of a task, or of an asset of JSON in one piece."""
+    squares = [task("items", takes(OF_A, "int"), returns="int", mapped="p"), task("b", takes(OF_ITEMS), output="n.a")]
+
+    assert () == composed(task("a", takes(RAW), returns="list"), *squares)
+    (problem,) = composed(task("a", takes(RAW), returns="dict"), *squares)
+    assert "goes through the items of a, which returns dict" in problem.message
+    over_input = task("items", takes(RAW, "int"), returns="int", mapped="p")
+    assert () == composed(over_input, squares[1])
+    (problem,) = composed(over_input, squares[1], raw="csv")
+    assert "goes through the items of n.raw, which is no list" in problem.message
+
+
+def test_an_asset_that_no_task_makes() -> None:
+    """What is produced has a task that makes it."""
+    (problem,) = composed(task("a", takes(RAW)))
+
+    assert ("unmade_asset", HERE) == (problem.code, problem.location)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        task("a", takes(RAW)),
+        task("b", takes(Ref(kind="task", name="later"))),
+        task("b", takes(Ref(kind="input", name="other"))),
+        task("b", takes(Ref(kind="results", name="a"))),
+        task("b", takes(RAW), roads=(Road(decision="a", label="storm"),)),
+        task("b", takes(Ref(kind="choice", name="a", labels=("storm",), items=(RAW,)))),
+        task("b", takes(Ref(kind="list", items=(RAW,)))),
+        task("b", takes(Ref(kind="value", value="abc")), mapped="p"),
+        task("b", takes(RAW), mapped="q"),
+        task("b", takes(RAW), output="n.other"),
+    ],
+)
+def test_what_nobody_composed_is_refused(strange: TaskSpec) -> None:
+    """A manifest comes over the network: tasks that could never be granted are refused, whoever wrote them."""
+    assert "bad_composition" in {p.code for p in composed(task("a", takes(RAW), output="n.a"), strange)}
+
+
+def test_a_workflow_takes_no_other_asset_s_key() -> None:
+    """A workflow that is named like an asset of another one would share its runs and its rights."""
+    asset, workflow = made("n.a", "n.raw")
+
+    (problem,) = problems(source(), (asset, replace(workflow, key="n.raw")), made("n.b", "n.raw"))[:1]
+    assert "two_workflows" == problem.code
 
 
 def test_isolation_that_no_pool_offers_is_refused() -> None:
@@ -225,3 +303,8 @@ def test_problems_come_in_the_order_of_lines() -> None:
     found = problems(made("n.b", "n.y", line=9), made("n.a", "n.x", "n.x", line=2))
 
     assert [2, 9] == [p.location.line for p in found]
+
+
+def test_a_trigger_may_wait_for_its_own_absence() -> None:
+    """That it is missing makes an asset, and having made it ends that."""
+    assert () == problems(source(), made("n.a", "n.raw", trigger=missing("n.a")))

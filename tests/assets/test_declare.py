@@ -64,6 +64,11 @@ def test_the_suffix_says_the_format(pattern: str, expected: str) -> None:
     assert expected == source("n.raw", arrives=FileDrop(pattern)).format
 
 
+def test_a_source_without_files_is_json() -> None:
+    """As the values of reported updates are."""
+    assert "json" == source("n.raw").format
+
+
 def test_a_given_format_wins() -> None:
     """format= is stronger than the suffix."""
     assert "csv" == source("n.raw", arrives=FileDrop("drop/data.txt"), format="csv").format

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
-from riparian.assets.manifest import AssetSpec, FileDrop, InputSpec, Manifest, Retry, TaskSpec, WorkflowSpec
+from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import MAPPINGS, Daily
 from riparian.assets.policy import Policy
+from riparian.assets.retry import Retry
+from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
 from riparian.assets.triggers import manual, on_update
 
 keys = st.from_regex(r"[a-z][a-z0-9_]{0,5}(\.[a-z][a-z0-9_]{0,5}){0,2}", fullmatch=True)
@@ -29,12 +32,28 @@ assets = st.builds(
     description=text,
     location=places,
 )
+leaves = st.one_of(
+    st.builds(Ref, kind=st.sampled_from(["input", "task", "results"]), name=text),
+    st.builds(Ref, kind=st.just("value"), value=st.one_of(st.none(), text, st.lists(st.integers()))),
+)
+refs = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: Ref(kind="list", items=tuple(items))),
+        st.dictionaries(text, inner, max_size=3).map(
+            lambda roads: Ref(
+                kind="choice", name="road", labels=tuple(sorted(roads)), items=tuple(roads[r] for r in sorted(roads))
+            )
+        ),
+    ),
+    max_leaves=4,
+)
 workflows = st.builds(
     WorkflowSpec,
     key=keys,
-    inputs=st.builds(
-        InputSpec, parameter=text, asset=keys, type=text, mapping=st.sampled_from([*MAPPINGS.values()])
-    ).map(lambda i: (i,)),
+    inputs=st.builds(InputSpec, parameter=text, asset=keys, mapping=st.sampled_from([*MAPPINGS.values()])).map(
+        lambda i: (i,)
+    ),
     produces=keys.map(lambda k: (k,)),
     tasks=st.builds(
         TaskSpec,
@@ -43,6 +62,11 @@ workflows = st.builds(
         qualname=text,
         context=st.one_of(st.none(), text),
         returns=text,
+        arguments=st.lists(st.builds(Argument, parameter=text, type=text, ref=refs), max_size=2).map(tuple),
+        output=st.one_of(st.just(""), keys),
+        mapped=text,
+        roads=st.lists(st.builds(Road, decision=text, label=text), max_size=2).map(tuple),
+        labels=st.lists(text, max_size=2).map(tuple),
         retry=st.builds(Retry, attempts=st.integers(1, 5)),
         timeout_seconds=st.one_of(st.none(), st.floats(1, 9)),
     ).map(lambda t: (t,)),
@@ -69,7 +93,7 @@ def test_round_trip(manifest: Manifest) -> None:
     assert written == Manifest.from_body(json.loads(written)).to_json()
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"version": 1}', "null"])
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"version": 2}', "null"])
 def test_what_is_no_manifest_is_refused(body: str) -> None:
     """Anything else is refused as one kind of error, with a remedy."""
     with pytest.raises(DeclarationError, match="riparian apply"):
@@ -78,8 +102,8 @@ def test_what_is_no_manifest_is_refused(body: str) -> None:
 
 def test_another_version_is_refused() -> None:
     """A manifest of another version names both versions."""
-    with pytest.raises(DeclarationError, match=r"version 2.*reads 1"):
-        Manifest.from_json(Manifest(project="p", bundle="b").to_json().replace('"version":1', '"version":2'))
+    with pytest.raises(DeclarationError, match=r"version 3.*reads 2"):
+        Manifest.from_json(Manifest(project="p", bundle="b").to_json().replace('"version":2', '"version":3'))
 
 
 def test_a_key_that_is_none_is_refused() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.partitions import Daily
+from riparian.assets.partitions import Daily, Static
 from riparian.assets.patterns import BadMatch, parse_pattern, placeholders
 
 DAYS = Daily("day", start="2013-01-01", end="2013-12-31")
@@ -179,3 +179,39 @@ def test_check_takes_what_can_be_matched() -> None:
     checked = [parse_pattern("{region}_{day}.csv").check(DAYS), parse_pattern("{name}.csv").check(None)]
 
     assert [None, None] == checked
+
+
+REGIONS = Static("region", ["eu", "us-east"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("eu.csv", "eu"),
+        ("us-east.csv", "us-east"),
+        ("uk.csv", BadMatch("partition 'uk' is none of 'region'; write one of 'eu', 'us-east'")),
+        ("EU.csv", BadMatch("partition 'EU' is none of 'region'; write one of 'eu', 'us-east'")),
+        ("eu.json", None),
+        ("eu/us.csv", None),
+    ],
+)
+def test_a_static_placeholder_is_one_of_the_keys(name: str, expected: object) -> None:
+    """A file whose key is none of them is told why it is for nobody."""
+    pattern = parse_pattern("drop/{region}.csv")
+    pattern.check(REGIONS)
+
+    assert expected == pattern.match(name, REGIONS)
+
+
+def test_a_static_partition_has_its_file() -> None:
+    """The name of a partition's file is its key in the placeholder's place."""
+    assert "us-east/x.csv" == parse_pattern("drop/{region}/x.csv").format("us-east")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("drop/x.csv", r"write \{region\} where"), ("{region:%Y-%m-%d}.csv", r"write \{region\}$")]
+)
+def test_a_static_dimension_is_no_day(text: str, says: str) -> None:
+    """A pattern must say which key a file is for, and can not read it as a day."""
+    with pytest.raises(DeclarationError, match=says):
+        parse_pattern(text).check(REGIONS)

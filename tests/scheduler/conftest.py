@@ -17,10 +17,11 @@ import pytest
 from riparian.assets.arrival import FileDrop
 from riparian.assets.bundles import bundle_digest
 from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
+from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import Daily, Partitions, default_mapping
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
+from riparian.assets.tasks import Argument, Ref, TaskSpec
 from riparian.assets.triggers import OnUpdate, Trigger
 from riparian.scheduler import dispatch, ingest, register, sessions
 from riparian.scheduler.control import ControlPlane
@@ -39,6 +40,14 @@ def bundle_of(text: str) -> tuple[str, bytes]:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(zipfile.ZipInfo("code.py", (2020, 1, 1, 0, 0, 0)), text)
     return bundle_digest({"code.py": text.encode()}), out.getvalue()
+
+
+def task_of(key: str, inputs: tuple[InputSpec, ...], retry: Retry = Retry()) -> TaskSpec:  # noqa: B008 - a frozen value
+    """The one task that makes an asset of its inputs."""
+    arguments = tuple(
+        Argument(parameter=i.parameter, type="dict", ref=Ref(kind="input", name=i.parameter)) for i in inputs
+    )
+    return TaskSpec(name=key, module="code", qualname=key, returns="dict", arguments=arguments, output=key, retry=retry)
 
 
 class Plant:
@@ -99,6 +108,7 @@ class Plant:
         policies: dict[str, Policy] | None = None,
         retry: Retry = Retry(),  # noqa: B008 - a frozen value
         inputs: dict[str, tuple[InputSpec, ...]] | None = None,
+        tasks: dict[str, tuple[TaskSpec, ...]] | None = None,
     ) -> Manifest:
         """Declares assets by what each consumes; what is only consumed is a source. Fingerprints hold ``code``."""
         keys = list(dict.fromkeys([*(i for ins in edges.values() for i in ins), *edges]))
@@ -121,9 +131,7 @@ class Plant:
             )
             if made:
                 specified = (inputs or {}).get(key) or tuple(
-                    InputSpec(
-                        parameter=i, asset=AssetKey(i), type="dict", mapping=default_mapping(parts[key], parts[i])
-                    )
+                    InputSpec(parameter=i, asset=AssetKey(i), mapping=default_mapping(parts[key], parts[i]))
                     for i in edges[key]
                 )
                 workflows.append(
@@ -131,7 +139,7 @@ class Plant:
                         key=key,
                         inputs=specified,
                         produces=(AssetKey(key),),
-                        tasks=(TaskSpec(name=key, module="code", qualname=key, returns="dict", retry=retry),),
+                        tasks=(tasks or {}).get(key) or (task_of(key, specified, retry),),
                         trigger=(triggers or {}).get(key, OnUpdate()),
                         partitions=parts[key],
                         fingerprint=f"{code}:{key}",
@@ -210,7 +218,7 @@ class Plant:
         if lease.ingest is not None:
             return lease.ingest.fingerprint
         made = ",".join(f"{p.partition}={json.loads(p.content or '')}" for i in lease.inputs for p in i.pieces)
-        return f"{lease.workflow}({made})"
+        return f"{lease.workflow}({made})" if lease.task == lease.workflow else f"{lease.task}({made})"
 
     def settle(self) -> list[str]:
         """Works until nothing is ready; returns what ran, in order, as ``workflow[partition]``."""

@@ -18,6 +18,10 @@ LARGE = (
 )
 
 
+PARTIAL = {"uq_run_unfinished", "ix_step_open", "ix_step_ready"}
+"""Indexes of what is under way: what is over, which is nearly all, must cost nothing."""
+
+
 def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
     """Updates, runs, failures and requests over many partitions: every statement finds its rows by an index."""
     seen = {}
@@ -40,19 +44,20 @@ def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
     event.remove(plant.plane.db._writer, "before_cursor_execute", note)
 
     scans = []
+    used = set()
 
     def explain(tx):
         for statement, parameters in seen.items():
             if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
                 plan = tx.conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
                 scans.extend(
-                    (row[3], statement)
-                    for row in plan
-                    if row[3].startswith("SCAN") and row[3].split()[1] in LARGE and "INDEX" not in row[3]
+                    (row[3], statement) for row in plan if row[3].startswith("SCAN") and row[3].split()[1] in LARGE
                 )
+                used.update(index for row in plan for index in PARTIAL if index in row[3])
 
     plant.plane.db.write(explain)
     assert [] == scans
+    assert PARTIAL == used
     assert len(seen) > 40
 
 

@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 
 from riparian.assets.errors import Conflict
 from riparian.assets.policy import Principal
+from riparian.assets.triggers import on_cron, on_update
 from riparian.scheduler import request, sessions
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 
 DAYS = ("2020-01-01", "2020-01-02")
+
+HOUR = 3_600_000_000
+HOURLY = on_cron("0 * * * *")
+GATES = {"alone": HOURLY, "both": on_update() & HOURLY, "either": on_update() | HOURLY}
 
 KINDS = ["drop", "drop", "take", "done", "done", "fail", "lost", "silence", "restart", "ask", "apply", "rebuild"]
 STEPS = st.lists(
@@ -66,8 +71,15 @@ def act(plant, held, sources, daily, step, number):
             request.materialize(plant.plane, asset, DAYS[number % 2] if asset in daily else "", ME, {"x": number})
     elif step in ("apply", "rebuild"):
         plant.apply(
-            plant.edges, daily=daily, code=f"code{number % 3}", rebuild="latest" if step == "rebuild" else "none"
+            plant.edges,
+            daily=daily,
+            code=f"code{number % 3}",
+            rebuild="latest" if step == "rebuild" else "none",
+            triggers=plant.triggers,
         )
+    elif step == "tick":
+        plant.now += (1 + number % 3) * HOUR // 2
+        plant.plane.look()
     elif step == "take":
         held += plant.take(1 + number % 3)
     elif step == "restart":
@@ -91,7 +103,7 @@ def test_everything_ends_up_made_from_the_newest(make_plant, graph, steps, seed)
     """After any history, once all files came again and work succeeds, each head is what a full rebuild would make."""
     edges, daily = graph
     plant = make_plant()
-    plant.edges = {**edges, "anchor": ["s", "w"]}
+    plant.edges, plant.triggers = {**edges, "anchor": ["s", "w"]}, {}
     plant.apply(plant.edges, daily=daily)
     held, sources = [], {}
     for step, number in steps:
@@ -155,3 +167,55 @@ def test_one_update_runs_each_partition_at_most_once(make_plant, graph, seed):
         plant.ask(plant.done(held.pop(rng.randrange(len(held)))))
 
     assert sorted(set(ran)) == sorted(ran)
+
+
+# Nothing fails for good here: that would need new data, which finds everything again that was lost.
+TIMELY = ["drop", "drop", "take", "take", "done", "done", "done", "restart", "ask", "apply", "tick", "tick", "tick"]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    graph=graphs(),
+    gates=st.lists(st.sampled_from(["", *GATES]), min_size=5, max_size=5),
+    seed=st.integers(0, 9_999),
+    length=st.integers(0, 80),
+)
+def test_ticks_lose_nothing_and_run_nothing_twice(make_plant, graph, gates, seed, length):
+    """Whatever waits for the clock, and whatever happens meanwhile: after enough ticks, and no other event, each head
+    is what a full rebuild would make, and no workflow partition ran twice for one tick."""
+    edges, daily = graph
+    plant = make_plant()
+    plant.edges = edges
+    plant.triggers = {a: GATES[g] for a, g in zip(edges, gates, strict=False) if g}
+    plant.apply(edges, daily=daily, triggers=plant.triggers)
+    # Drawn by a seed: long histories are what finds anything, and lists are drawn short.
+    rng, held, sources = random.Random(seed), [], {}
+    for _ in range(length):
+        act(plant, held, sources, daily, rng.choice(TIMELY), rng.randrange(1000))
+    # One round of ticks for each level of the graph; leases of the past are lost meanwhile.
+    for _ in range(2 * len(edges) + 2):
+        plant.now += HOUR
+        sessions.expire(plant.plane)
+        plant.session = plant.join()
+        plant.plane.look()
+        plant.settle()
+
+    for asset in edges:
+        for day in DAYS if asset in daily else ("",):
+            assert expected(edges, daily, sources, asset, day) == plant.head(asset, day), (asset, day)
+    _each_tick_ran_once(plant)
+    _each_step_made_at_most_one_version(plant)
+
+
+def _each_tick_ran_once(plant):
+    from collections import Counter
+
+    from sqlalchemy import select
+
+    from riparian.scheduler.core.facts import Cause
+    from riparian.storage.metadata.schema import run
+
+    rows = plant.plane.db.read(lambda tx: tx.conn.execute(select(run)).all())
+    ended = [(r, Cause.from_json(r.cause)) for r in rows if r.state == "succeeded"]
+    ran = Counter((r.workflow, r.partition, *t) for r, c in ended for t in c.body.get("ticks", {}).items())
+    assert [] == [key for key, times in ran.items() if times > 1]

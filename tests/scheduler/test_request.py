@@ -98,3 +98,22 @@ def _give(tx, key, owner):
 
     tx.conn.execute(text("UPDATE asset SET owner = :o WHERE key = :k"), {"o": owner, "k": key})
     counters.advance(tx, "policy_epoch")
+
+
+def test_a_request_does_not_wait_for_what_the_asset_waits_for(plant):
+    """A held asset runs when somebody asks, and is held no more; what it waited for still runs it again."""
+    plant.apply({"b": ["a"], "c": ["a", "b"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+    plant.ask(plant.done(plant.take(1)[0]))
+    assert "waiting_for" == plant.why("c")
+
+    asked = request.materialize(plant.plane, "c", "", ME)
+    assert asked.run is not None
+    leases = plant.take(8)
+    assert {"b", "c"} == {lease.workflow for lease in leases}
+    for lease in leases:
+        plant.ask(plant.done(lease))
+    plant.settle()
+    assert "up_to_date" == plant.why("c")

@@ -259,8 +259,8 @@ def test_one_asset_read_as_a_day_and_as_all_days(plant):
     plant.drop("a", "one", "2020-01-01")
     plant.settle()
     both = (
-        InputSpec(parameter="today", asset=AssetKey("a"), type="dict", mapping=Identity()),
-        InputSpec(parameter="ever", asset=AssetKey("a"), type="dict", mapping=AllPartitions()),
+        InputSpec(parameter="today", asset=AssetKey("a"), mapping=Identity()),
+        InputSpec(parameter="ever", asset=AssetKey("a"), mapping=AllPartitions()),
     )
     plant.apply({"b": ["a"]}, daily=("a", "b"), code="two", inputs={"b": both}, rebuild="latest")
 
@@ -442,7 +442,7 @@ def test_two_runs_are_superseded_at_once(plant):
     plant.settle()
     plant.apply({"b": ["a"], "c": ["a"]}, code="two", rebuild="latest")
 
-    assert 2 == plant.apply({"b": ["a"], "c": ["a"]}, code="three", rebuild="latest").planned
+    assert 2 == len(plant.apply({"b": ["a"], "c": ["a"]}, code="three", rebuild="latest").planned)
     assert ["b", "c"] == sorted(plant.settle())
 
 

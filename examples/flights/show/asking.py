@@ -14,6 +14,8 @@ from show.server import Failed, Running
 
 FINISHED = frozenset({"succeeded", "failed", "superseded", "cancelled"})
 POLL_SECONDS = 0.04
+ASKED_BY = {"air.daily_report": "air.report"}
+"""By which of its assets to ask why a workflow does not run; others bear the name of the one that they make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,14 @@ class Person:
     def data(self, key: str) -> Answer:
         return self.ask(f"assets/{key}/data", rows=1000)
 
-    def table(self, key: str) -> list[dict[str, Any]]:
+    def table(self, key: str, **params: Any) -> list[dict[str, Any]]:
         """Returns the rows of an asset, each by its columns."""
-        body = self.get(f"assets/{key}/data", rows=1000)
+        body = self.get(f"assets/{key}/data", rows=1000, **params)
         return [dict(zip(body["columns"], row, strict=True)) for row in body["rows"]]
+
+    def value(self, key: str, **params: Any) -> dict[str, Any]:
+        """Returns a dict that is an asset."""
+        return {row["key"]: row["value"] for row in self.table(key, **params)}
 
     def runs_since(self, last: str) -> list[dict[str, Any]]:
         """Returns the runs that were planned after the run ``last``: ids rise with time."""
@@ -132,7 +138,8 @@ def _reason(asker: Person, runs: list[dict[str, Any]], missing: set[tuple[str, s
     if not missing:
         going = [f"{r['workflow']}[{r['partition']}] is {r['state']}" for r in runs if r["state"] not in FINISHED]
         return ", ".join(going)
-    key, partition = min(missing)
+    workflow, partition = min(missing)
+    key = ASKED_BY.get(workflow, workflow)
     why = asker.ask(f"assets/{key}/why", **({"partition": partition} if partition else {}))
     words = why.body.get("words", why.detail) if isinstance(why.body, dict) else why.status
     return f"{key}[{partition}]: {words}"

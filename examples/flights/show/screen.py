@@ -18,9 +18,9 @@ from rich.tree import Tree
 
 Justify = Literal["left", "center", "right"]
 
-PIPE_WIDTH = 100
+PIPE_WIDTH = 104
 WORDS_WIDTH = 96
-WIDE = 100
+WIDE = 104
 LABEL_WIDTH = 19
 CELL_WIDTH = 7
 

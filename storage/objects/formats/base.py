@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 TABLE = "pyarrow.lib.Table"
 READER = "pyarrow.lib.RecordBatchReader"
+DATASET = "pyarrow.dataset.Dataset"
+PANDAS = "pandas.DataFrame"
+POLARS = "polars.DataFrame"
+LAZY = "polars.LazyFrame"
+TABLES = frozenset({TABLE, READER, DATASET, PANDAS, POLARS, LAZY})
+PATH = "pathlib.Path"
+"""A local file with the stored bytes: every version can be read as one (files.py), whatever its format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from riparian.storage.objects.errors import UnreadableInput, WrongValue
-from riparian.storage.objects.formats.base import READER, TABLE, Draft, Preview, Source, Target
+from riparian.storage.objects.formats import frames
+from riparian.storage.objects.formats.base import READER, TABLES, Draft, Preview, Source, Target
 from riparian.storage.objects.formats.tables import preview_of
 
 if TYPE_CHECKING:
@@ -30,16 +31,16 @@ class Csv:
     name = "csv"
     object_name = "part-0.csv"
     writes: frozenset[str] = frozenset()
-    reads = frozenset({TABLE, READER, "str", "bytes"})
+    reads = TABLES | {"str", "bytes"}
 
     def write(self, value: Any, target: Target) -> Draft:
         raise WrongValue(f"{target.where}: CSV is read from sources, never written; return a table")
 
     def read(self, source: Source, type_name: str) -> Any:
-        if type_name == TABLE:
-            return _read_table(source)
         if type_name == READER:
             return _stream(source)
+        if type_name in TABLES:
+            return frames.of_table(_read_table(source), type_name, source.where)
         data = source.read()
         if type_name == "bytes":
             return data

@@ -50,11 +50,13 @@ class Json:
             value = float(value)
         text = canonical(value, target.where, typed=typed)
         encoded = text.encode()
+        # How many tasks a list can be mapped over is known without reading it.
+        rows = len(value) if isinstance(value, list) else None
         if len(encoded) <= CONTENT_LIMIT:
-            return Draft(digest=digest_bytes(encoded), content=text)
+            return Draft(digest=digest_bytes(encoded), rows=rows, content=text)
         with target.create() as out:
             out.write(encoded)
-        return Draft(digest=digest_bytes(encoded), objects=(out.stored,))
+        return Draft(digest=digest_bytes(encoded), rows=rows, objects=(out.stored,))
 
     def read(self, source: Source, type_name: str) -> Any:
         data = source.read()

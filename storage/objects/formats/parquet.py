@@ -1,6 +1,6 @@
 """How are tables kept as Parquet?
 
-Written and digested in one pass, row group by row group, so that a ``RecordBatchReader`` may be larger than memory.
+Written and digested in one pass, row group by row group, so that what streams may be larger than memory.
 """
 
 from __future__ import annotations
@@ -11,9 +11,20 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from riparian.storage.objects.digest import TableDigest
-from riparian.storage.objects.errors import ObjectCorrupt, UnreadableInput, WrongValue
-from riparian.storage.objects.formats.base import READER, TABLE, Draft, Preview, Source, Target, schema_text
-from riparian.storage.objects.formats.tables import expect_table, preview_of
+from riparian.storage.objects.errors import ObjectCorrupt, WrongValue
+from riparian.storage.objects.formats import datasets, frames
+from riparian.storage.objects.formats.base import (
+    DATASET,
+    LAZY,
+    READER,
+    TABLES,
+    Draft,
+    Preview,
+    Source,
+    Target,
+    schema_text,
+)
+from riparian.storage.objects.formats.tables import BATCH_ROWS, preview_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +32,6 @@ if TYPE_CHECKING:
 
 ROW_GROUP_ROWS = 1 << 20
 ROW_GROUP_BYTES = 128 << 20
-BATCH_ROWS = 65_536
 
 
 class Parquet:
@@ -29,14 +39,14 @@ class Parquet:
 
     name = "parquet"
     object_name = "part-0.parquet"
-    writes = frozenset({TABLE, READER})
-    reads = frozenset({TABLE, READER, "bytes"})
+    writes = TABLES
+    reads = TABLES | {"bytes"}
 
     def write(self, value: Any, target: Target) -> Draft:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        expect_table(value, target)
+        value = frames.to_arrow(value, target)
         rows = 0
         with target.create() as out:
             try:
@@ -58,8 +68,11 @@ class Parquet:
             return source.read()
         if type_name == READER:
             return self._stream(source)
+        if type_name in (DATASET, LAZY):
+            return frames.of_dataset(datasets.over([("", source)], source.where), type_name, source.where)
         with _opened(source) as file:
-            return file.read()
+            table = file.read()
+        return frames.of_table(table, type_name, source.where)
 
     def preview(self, source: Source, rows: int) -> Preview:
         import pyarrow as pa
@@ -91,9 +104,7 @@ def _opened(source: Source) -> Iterator[pq.ParquetFile]:
         try:
             parquet = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
         except pa.ArrowInvalid as exc:
-            raise UnreadableInput(
-                f"{source.where}: this is not a Parquet file: {exc}; correct the file and drop it again"
-            ) from exc
+            raise datasets.not_parquet(source, exc) from exc
         try:
             yield parquet
         except (pa.ArrowInvalid, OSError) as exc:

@@ -10,18 +10,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from riparian.storage.objects.errors import UnreadableInput, WrongValue
-from riparian.storage.objects.formats.base import READER, Preview, Target
+from riparian.storage.objects.formats.base import Preview, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def expect_table(value: object, target: Target) -> None:
-    """Raises WrongValue unless ``value`` has the declared type."""
-    import pyarrow as pa
-
-    if not isinstance(value, pa.RecordBatchReader if target.type == READER else pa.Table):
-        raise wrong_type(value, target)
+BATCH_ROWS = 65_536
 
 
 def wrong_type(value: object, target: Target) -> WrongValue:
@@ -47,8 +42,8 @@ def unified(schemas: Sequence[tuple[str, pa.Schema]], where: str) -> pa.Schema:
                 f"{where}: partitions {other!r} and {partition!r} can not be put together: {column}: {exc}; "
                 "materialize one of them again with the other's types, or take them as dict[partition, table]"
             ) from exc
-    # Metadata such as pandas' describe one partition, not their union.
-    return merged.remove_metadata()
+    # Metadata such as pandas' and polars' describe one partition, not their union.
+    return pa.schema([field.remove_metadata() for field in merged])
 
 
 def _disagreement(before: Sequence[tuple[str, pa.Schema]], schema: pa.Schema) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
 from riparian.assets.partitions import Daily, default_mapping
-from riparian.assets.triggers import Manual, OnUpdate
+from riparian.assets.triggers import Manual, OnUpdate, on_cron, on_update
 from riparian.scheduler.core.blockers import Reach, above, holds
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Graph
@@ -25,9 +25,7 @@ def graph(edges: dict[str, list[str]], daily: tuple[str, ...] = (), triggers=Non
                 WorkflowSpec(
                     key=key,
                     inputs=tuple(
-                        InputSpec(
-                            parameter=i, asset=AssetKey(i), type="dict", mapping=default_mapping(parts[key], parts[i])
-                        )
+                        InputSpec(parameter=i, asset=AssetKey(i), mapping=default_mapping(parts[key], parts[i]))
                         for i in edges[key]
                     ),
                     produces=(AssetKey(key),),
@@ -79,3 +77,27 @@ def test_a_failed_manual_workflow_holds_nobody():
     assert not holds(g, Blocker("b", "", failed=True))
     assert holds(g, Blocker("b", "", failed=False))
     assert holds(g, Blocker("c", "", failed=True))
+
+
+def test_who_waits_for_the_clock_is_not_looked_through():
+    """What a workflow that needs a tick would make of its inputs is not waited for; one that updates can start is."""
+    six = on_cron("0 6 * * *")
+
+    assert {"a", "c"} == set(above(graph(DIAMOND, triggers={"c": on_update() & six}), "d"))
+    assert {"a", "b", "c"} == set(above(graph(DIAMOND, triggers={"c": on_update() | six}), "d"))
+
+
+def test_who_waits_for_the_clock_still_waits_for_what_it_watches():
+    """An update that is still being made is waited for by what needs a tick too; by the clock alone nobody waits."""
+    six = on_cron("0 6 * * *")
+
+    assert {"a", "b", "c"} == set(above(graph(DIAMOND, triggers={"d": on_update() & six}), "d"))
+    assert set() == set(above(graph(DIAMOND, triggers={"d": six}), "d"))
+
+
+def test_a_failure_that_only_a_tick_repairs_holds_nobody():
+    """Below a workflow that waits for the clock nobody waits for its next try."""
+    g = graph(DIAMOND, triggers={"b": on_cron("0 6 * * *")})
+
+    assert not holds(g, Blocker("b", "", failed=True))
+    assert holds(g, Blocker("b", "", failed=False))

@@ -5,10 +5,22 @@ from dataclasses import replace
 import pytest
 
 from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import InputSpec, TaskSpec, WorkflowSpec
-from riparian.assets.partitions import One
-from riparian.assets.triggers import Manual, OnUpdate
-from riparian.scheduler.core.facts import Action, Blocker, Cause, Facts, InputFacts, Level, Unfinished, trigger_key
+from riparian.assets.manifest import InputSpec, WorkflowSpec
+from riparian.assets.partitions import Daily, Identity, One
+from riparian.assets.tasks import TaskSpec
+from riparian.assets.triggers import Manual, OnUpdate, missing, on_cron, on_update
+from riparian.scheduler.core.facts import (
+    CLOCK,
+    Action,
+    Blocker,
+    Cause,
+    Facts,
+    InputFacts,
+    Level,
+    Schedule,
+    Unfinished,
+    trigger_key,
+)
 from riparian.scheduler.core.graph import Edge
 from riparian.scheduler.core.planner import decide
 
@@ -18,7 +30,7 @@ A, B = AssetKey("x.a"), AssetKey("x.b")
 def workflow(*, trigger=OnUpdate(), consumes=(A, B)) -> WorkflowSpec:  # noqa: B008 - a frozen value
     return WorkflowSpec(
         key="x.out",
-        inputs=tuple(InputSpec(parameter=k[-1], asset=k, type="dict", mapping=One()) for k in consumes),
+        inputs=tuple(InputSpec(parameter=k[-1], asset=k, mapping=One()) for k in consumes),
         produces=(AssetKey("x.out"),),
         tasks=(TaskSpec(name="out", module="m", qualname="out"),),
         trigger=trigger,
@@ -145,3 +157,174 @@ def test_several_causes_read_well():
     decision = decide(facts(a=(7, "n"), b=(8, "n")))
 
     assert "runs because x.a and x.b were updated" == decision.words
+
+
+DAY = 86_400_000_000
+T0, T1, T2 = 6 * 3_600_000_000, 6 * 3_600_000_000 + DAY, 6 * 3_600_000_000 + 2 * DAY
+"""Six o'clock on three days. The schedule began at T0, and rang at T1 when the change_seq was 10."""
+SIX = on_cron("0 6 * * *")
+RANG = Schedule(cron=SIX, since=T0, tick=T1, seq=10, next_at=T2)
+SILENT = Schedule(cron=SIX, since=T0, tick=T0, seq=0, next_at=T1)
+ANSWERED = {SIX.name: T1}
+CRON, BOTH, EITHER = workflow(trigger=SIX), workflow(trigger=on_update(A) & SIX), workflow(trigger=on_update(A) | SIX)
+DAYS = replace(
+    CRON,
+    inputs=tuple(replace(i, mapping=Identity()) for i in CRON.inputs),
+    partitions=Daily("day", start="1970-01-01"),
+)
+
+
+def at(tick, spec, a=(5, "da"), b=(6, "db"), **more):
+    """Facts of a workflow with a schedule, which last ran on x.a at 5 and x.b at 6."""
+    return facts(a, b, spec=spec, schedules=(tick,), **more)
+
+
+TRUTH = [
+    # on_cron alone: what differs at the tick runs, whatever came since waits for the next one
+    ("cron: nothing differs, no tick", at(SILENT, CRON), "up_to_date"),
+    ("cron: data, no tick", at(SILENT, CRON, a=(7, "n")), "waiting_for_tick"),
+    ("cron: nothing differs at the tick", at(RANG, CRON), "unchanged"),
+    ("cron: equal content at the tick", at(RANG, CRON, a=(7, "da")), "unchanged"),
+    ("cron: data before the tick", at(RANG, CRON, a=(7, "n")), "run"),
+    ("cron: data after the tick, which found nothing", at(RANG, CRON, a=(12, "n")), "waiting_for_tick"),
+    ("cron: data before and after the tick", at(RANG, CRON, a=(7, "n"), b=(12, "n")), "run"),
+    ("cron: data, the tick is answered", at(RANG, CRON, a=(12, "n"), consumed_ticks=ANSWERED), "waiting_for_tick"),
+    ("cron: the tick was before adoption", at(replace(RANG, since=T1), CRON, a=(7, "n")), "waiting_for_tick"),
+    ("cron: code changed, no tick", at(SILENT, CRON, consumed_fingerprint="f0"), "code_changed"),
+    ("cron: code changed at the tick", at(RANG, CRON, consumed_fingerprint="f0"), "run"),
+    ("cron: never ran, no tick", at(SILENT, CRON, then_a=None, then_b=None), "waiting_for_tick"),
+    ("cron: never ran, at the tick", at(RANG, CRON, then_a=None, then_b=None), "run"),
+    ("cron: never ran, history", at(RANG, DAYS, then_a=None, then_b=None, baseline=9), "not_asked"),
+    ("cron: an input is missing at the tick", at(RANG, CRON, b=None), "waiting_for_input"),
+    (
+        "cron: upstream unfinished is for the tick's caller to say",
+        at(RANG, CRON, a=(7, "n"), blocker=PENDING),
+        "waiting_for",
+    ),
+    # a failure is tried again by the next tick, not by data that does not trigger
+    ("cron: failed at this tick", at(RANG, CRON, a=(7, "n"), attempted=11, attempted_ticks=ANSWERED), "failed"),
+    ("cron: failed at this tick, then data", at(RANG, CRON, (7, "n"), (12, "n"), attempted=11), "failed"),
+    ("cron: failed before this tick", at(RANG, CRON, a=(7, "n"), attempted=8), "run"),
+    ("cron: cancelled at this tick", at(RANG, CRON, a=(7, "n"), attempted=11, cancelled=True), "cancelled"),
+    # while a run is going on
+    ("cron: running, data since the tick", at(RANG, CRON, a=(12, "n"), unfinished=GRANTED), "running"),
+    ("cron: queued, another tick", at(RANG, CRON, a=(7, "n"), unfinished=UNTOUCHED), "run"),
+    # on_update(A) & on_cron: both, in any order
+    ("both: data at 05:00, no tick", at(SILENT, BOTH, a=(7, "n")), "waiting_for_tick"),
+    ("both: data at 05:00, at the tick", at(RANG, BOTH, a=(7, "n")), "run"),
+    ("both: the tick, no data", at(RANG, BOTH), "up_to_date"),
+    ("both: the tick, then data at 06:30", at(RANG, BOTH, a=(12, "n")), "run"),
+    ("both: the tick is answered, then data", at(RANG, BOTH, a=(12, "n"), consumed_ticks=ANSWERED), "waiting_for_tick"),
+    ("both: the tick, data of another", at(RANG, BOTH, b=(12, "n")), "not_triggered"),
+    ("both: equal content at 05:00", at(SILENT, BOTH, a=(7, "da")), "waiting_for_tick"),
+    ("both: equal content at the tick", at(RANG, BOTH, a=(7, "da")), "unchanged"),
+    ("both: failed, data since", at(RANG, BOTH, a=(12, "n"), attempted=11, attempted_ticks=ANSWERED), "run"),
+    ("both: failed, no data since", at(RANG, BOTH, a=(12, "n"), attempted=13, attempted_ticks=ANSWERED), "failed"),
+    # on_update(A) | on_cron: A at once, everything else at the tick
+    ("either: data of A", at(SILENT, EITHER, a=(7, "n")), "run"),
+    ("either: data of B", at(SILENT, EITHER, b=(7, "n")), "waiting_for_tick"),
+    ("either: data of B at the tick", at(RANG, EITHER, b=(7, "n")), "run"),
+    ("either: data of B after the tick", at(RANG, EITHER, b=(12, "n")), "waiting_for_tick"),
+    ("either: data of A after the tick", at(RANG, EITHER, a=(12, "n")), "run"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "code"), TRUTH, ids=[t[0] for t in TRUTH])
+def test_truth_table_of_ticks(name, given, code):
+    """What is new, which tick, what was answered: each row has one reason."""
+    assert code == (found := decide(given)).code, found.words
+
+
+@pytest.mark.parametrize("given", [g for _, g, code in TRUTH if code in ("waiting_for_tick", "failed", "cancelled")])
+def test_what_a_tick_would_change_is_held_for_it(given):
+    """The clock finds, by what is held, all that its next tick is about."""
+    decision = decide(given)
+
+    assert (Action.HOLD, Blocker(CLOCK, "x.out", failed=False)) == (decision.action, decision.blocker)
+    assert "0 6 * * * (UTC), next at 1970-01-0" in decision.words
+
+
+def test_a_cause_names_the_tick_in_its_own_time():
+    """What ran by the clock says which schedule, and when it was due by that clock."""
+    tick = decide(at(RANG, CRON, a=(7, "n")))
+    both = decide(at(RANG, BOTH, a=(7, "n")))
+
+    assert Cause(kind="tick", body={"ticks": {SIX.name: T1}}) == tick.cause
+    assert "runs because the schedule 0 6 * * * (UTC) was due at 1970-01-02 06:00" == tick.words
+    assert {"adopted": 0, "seqs": {"x.a": 7}, "ticks": {SIX.name: T1}} == both.cause.body
+    assert both.words.endswith("x.a was updated and the schedule 0 6 * * * (UTC) was due at 1970-01-02 06:00")
+
+
+def test_an_answer_says_what_it_answers():
+    """Where nothing differs, the tick counts as answered, for its partition alone."""
+    assert {SIX.name: T1} == decide(at(RANG, CRON)).ticks
+
+
+def test_two_schedules_are_told_apart():
+    """Each has ticks of its own; with &, both must have come since the last answer."""
+    noon = on_cron("0 12 * * *")
+    spec = workflow(trigger=SIX & noon)
+    schedules = (RANG, Schedule(cron=noon, since=T0, tick=T0, seq=0, next_at=T1 + 1))
+    half = facts(a=(7, "n"), spec=spec, schedules=schedules)
+    full = replace(half, schedules=(RANG, replace(schedules[1], tick=T1 + 1, seq=11)))
+
+    assert "waiting_for_tick" == decide(half).code
+    assert "0 12 * * * (UTC), next at" in decide(half).words
+    assert {SIX.name: T1, noon.name: T1 + 1} == decide(full).cause.body["ticks"]
+    # The tick at noon was enough together with the one before it, and found nothing.
+    assert "waiting_for_tick" == decide(replace(full, inputs=facts(a=(12, "n"), spec=spec).inputs)).code
+
+
+ALONE = Facts(workflow=workflow(trigger=SIX, consumes=()), partition="", inputs=(), baseline=0, schedules=(SILENT,))
+
+
+def test_without_inputs_each_tick_is_one():
+    """It does not run when it is new, runs at every tick, and a failure waits for the next."""
+    ran = replace(ALONE, consumed_fingerprint="f1", schedules=(RANG,))
+
+    assert "waiting_for_tick" == decide(ALONE).code
+    assert "run" == decide(replace(ALONE, schedules=(RANG,))).code
+    assert "run" == decide(ran).code
+    assert "up_to_date" == decide(replace(ran, consumed_ticks=ANSWERED)).code
+    assert "failed" == decide(replace(ran, attempted=10, attempted_ticks=ANSWERED)).code
+
+
+def test_without_partitioned_inputs_a_tick_is_for_its_day():
+    """The partition of the tick's own day runs; others, whatever differs in them, are not what it is about."""
+    spec = replace(workflow(trigger=SIX, consumes=()), partitions=Daily("day", start="1970-01-01"))
+    day = replace(ALONE, workflow=spec, schedules=(RANG,), partition="1970-01-02", baseline=9)
+
+    assert "run" == decide(day).code
+    assert "not_asked" == decide(replace(day, partition="1970-01-01")).code
+    assert "up_to_date" == decide(replace(day, partition="1970-01-01", consumed_fingerprint="f1")).code
+
+
+MISSING = workflow(trigger=missing())
+NEVER = {"then_a": None, "then_b": None, "spec": MISSING, "missing": frozenset({"x.out"})}
+
+
+def test_missing_asks_for_history_once():
+    """What was never made is made, though its inputs are older than the workflow; then news alone does nothing."""
+    first = decide(facts(baseline=9, **NEVER))
+
+    assert ("run", "runs because x.out has no version") == (first.code, first.words)
+    assert "failed" == decide(facts(baseline=9, attempted=9, **NEVER)).code
+    assert "run" == decide(facts(a=(12, "da"), baseline=9, attempted=9, **NEVER)).code
+    assert "not_triggered" == decide(facts(a=(7, "n"), spec=MISSING)).code
+    assert "up_to_date" == decide(facts(spec=MISSING, missing=frozenset({"x.out"}))).code
+
+
+def test_a_state_gates_an_event():
+    """An update waits until the state allows it, and a run for it names the update."""
+    spec = workflow(trigger=on_update() & ~missing("x.ref"))
+    shut = facts(a=(7, "n"), spec=spec, missing=frozenset({"x.ref"}))
+
+    assert "not_triggered" == decide(shut).code
+    assert "update" == decide(replace(shut, missing=frozenset())).cause.kind
+
+
+def test_a_state_alone_runs_nothing_for_an_edit():
+    """A state that lasts is no reason to run what only its code made stale."""
+    given = facts(spec=workflow(trigger=~missing("x.ref")), consumed_fingerprint="f0")
+
+    assert Action.NONE is decide(given).action

@@ -71,9 +71,10 @@ def test_a_project(tmp_path: Path) -> None:
     assert ["csv", "parquet", "json"] == [a.format for a in described.manifest.assets]
     assert [8, 15, 19] == [a.location.line for a in described.manifest.assets]
     daily, total = described.manifest.workflows
-    assert [("flights_csv", "air.flights_csv", "pyarrow.lib.Table", "identity")] == [
-        (i.parameter, i.asset, i.type, i.mapping.kind) for i in daily.inputs
+    assert [("flights_csv", "air.flights_csv", "identity")] == [
+        (i.parameter, i.asset, i.mapping.kind) for i in daily.inputs
     ]
+    assert [("flights_csv", "pyarrow.lib.Table")] == [(a.parameter, a.type) for a in daily.tasks[0].arguments]
     assert [("df", "air.flights", "all")] == [(i.parameter, i.asset, i.mapping.kind) for i in total.inputs]
     (task,) = total.tasks
     assert ("flights", "delays", "ctx", "dict", 30.0) == (

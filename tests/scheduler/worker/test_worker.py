@@ -544,3 +544,52 @@ def test_idle_zygote_ends(plane: Any, tmp_path: Path, is_alive: Any) -> None:
     thread.join(10)
 
     assert not thread.is_alive()
+
+
+THREADED = """
+import queue
+import threading
+
+asked = queue.Queue()
+
+
+def serve():
+    while True:
+        number, answer = asked.get()
+        answer.put(number * 2)
+
+
+threading.Thread(target=serve, daemon=True).start()
+
+
+def doubled():
+    answer = queue.Queue()
+    asked.put((21, answer))
+    return {"doubled": answer.get(timeout=20)}
+"""
+
+
+def test_a_bundle_whose_import_starts_threads_works(plane: Any, start: Any) -> None:
+    """A fork would leave the thread behind, and the function would wait for it for ever: it is started anew instead."""
+    lease = plane.lease(plane.bundle({"work.py": THREADED}), "doubled")
+    plane.grant(lease)
+    start()
+    report = plane.wait_for_report(lease)
+
+    assert ("succeeded", None) == (report.outcome, report.error)
+    assert {"doubled": 42} == json.loads(report.outputs[0].content)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import pyarrow, pandas, polars; pyarrow.array([1])", False),
+        ("import polars; polars.DataFrame({'a': [2, 1]}).sort('a')", True),
+    ],
+)
+def test_threads_of_libraries_that_a_fork_would_lose(source: str, expected: bool) -> None:
+    """Those of pyarrow and of polars at import are harmless; the pool that a polars query at import starts is not."""
+    script = f"{source}\nfrom riparian.scheduler.worker.zygote import foreign_threads\nprint(bool(foreign_threads()))"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert f"{expected and sys.platform == 'linux'}" == said.strip()

@@ -90,7 +90,6 @@ class World:
             InputSpec(
                 parameter=key.rpartition(".")[2],
                 asset=AssetKey(key),
-                type="dict",
                 mapping=self._mapping(spec, key),
             )
             for key in self.links.get(spec.key, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from riparian.assets.errors import Invalid, NotFound
 from riparian.assets.partitions import Daily
 from riparian.assets.policy import Policy, Principal
+from riparian.storage.access.pages import iso
 
 if TYPE_CHECKING:
     from conftest import World
@@ -18,6 +20,7 @@ OPS = Principal(name="ana", groups=frozenset({"ops"}), clearances=frozenset({"pi
 BOB = Principal(name="bob")
 EVE = Principal(name="eve")
 ALL = "\U0010ffff"
+START = 1_700_000_000_000_000
 
 
 def edges(answer: dict[str, Any]) -> set[tuple[str, str]]:
@@ -186,3 +189,94 @@ def test_an_owner_sees_the_shape_without_content(river: World) -> None:
     answer = river.view(OWNER).lineage("air.report", level="version")
 
     assert [(None, None)] * 3 == [(n["digest"], n["file"]) for n in answer["nodes"]]
+
+
+@pytest.fixture
+def twice(world: World) -> World:
+    """air.a → air.b → air.c, each made twice, a minute apart: a1 b1 c1 a2 b2 c2 with the seqs 1 to 6."""
+    world.declare(
+        world.source("air.a", Policy()), world.made("air.b"), world.made("air.c"), air__b=["air.a"], air__c=["air.b"]
+    )
+    for _ in range(2):
+        for key, made_from in (("air.a", None), ("air.b", "air.a"), ("air.c", "air.b")):
+            world.commit(key, inputs=[(made_from, "", "")] if made_from else [], carries=["air.a"])
+            world.now += 60_000_000
+    return world
+
+
+def instant(world: World, minutes: float) -> str:
+    """So many minutes after the first commit; each is there a second and a half after its run began."""
+    return iso(START + int(minutes * 60_000_000)) or ""
+
+
+@pytest.mark.parametrize(
+    ("key", "as_of", "expected"),
+    [
+        ("air.b", "2", {("v0001", "v0002")}),
+        ("air.b", "3", {("v0001", "v0002"), ("v0002", "v0003")}),
+        ("air.b", "4", {("v0001", "v0002"), ("v0002", "v0003")}),
+        ("air.b", "5", {("v0004", "v0005")}),
+        ("air.b", "6", {("v0004", "v0005"), ("v0005", "v0006")}),
+        ("air.a", "1", set()),
+    ],
+)
+def test_versions_as_of_a_seq(twice: World, key: str, as_of: str, expected: set[tuple[str, str]]) -> None:
+    """The head of that time, what it was made from, and what had been made from it by then."""
+    answer = twice.view(BOB).lineage(key, as_of=as_of)
+
+    assert expected == edges(answer)
+    assert "version" == answer["level"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "roots", "expected"),
+    [
+        (0.5, [], set()),
+        (1.5, ["v0002"], {("v0001", "v0002")}),
+        (2.5, ["v0002"], {("v0001", "v0002"), ("v0002", "v0003")}),
+        (3.5, ["v0002"], {("v0001", "v0002"), ("v0002", "v0003")}),
+        (4.5, ["v0005"], {("v0004", "v0005")}),
+    ],
+)
+def test_versions_as_of_a_time(twice: World, minutes: float, roots: list[str], expected: set[tuple[str, str]]) -> None:
+    """A version is there from the end of its run on."""
+    answer = twice.view(BOB).lineage("air.b", as_of=instant(twice, minutes))
+
+    assert (roots, expected) == (answer["roots"], edges(answer))
+
+
+def test_one_version_as_of_a_moment(twice: World) -> None:
+    """What had been made from it by then; before it was there, nothing."""
+    view = twice.view(BOB)
+
+    assert {("v0001", "v0002")} == edges(view.lineage("air.b", version="v0002", as_of="2"))
+    assert [] == view.lineage("air.b", version="v0002", as_of="1")["nodes"]
+    assert [] == view.lineage("air.b", version="v0002", as_of=instant(twice, 0.5))["nodes"]
+
+
+def test_a_time_says_its_offset(twice: World) -> None:
+    """Two ways to write one instant are one question."""
+    local = f"{datetime.fromtimestamp(START / 1e6 + 90, timezone(timedelta(hours=2))):%Y-%m-%dT%H:%M:%S+02:00}"
+
+    assert edges(twice.view(BOB).lineage("air.b", as_of=instant(twice, 1.5))) == edges(
+        twice.view(BOB).lineage("air.b", as_of=local)
+    )
+
+
+@pytest.mark.parametrize(
+    "as_of",
+    ["", "yesterday", "2026-11-22", "2023-11-14T22:00:00", "7", "9" * 30, "-1", "1.5", "٣", "2999-01-01T00:00:00Z"],
+)
+def test_what_is_no_moment_of_the_past_is_refused(twice: World, as_of: str) -> None:
+    """With what is expected."""
+    with pytest.raises(Invalid, match="write a time with its offset"):
+        twice.view(BOB).lineage("air.b", as_of=as_of)
+
+
+def test_the_past_is_judged_by_todays_policies(twice: World) -> None:
+    """Who may not read the asset now may not read how it stood; tightening closes its past too."""
+    twice.overlay("air.a", Policy(readers={"ops"}))
+
+    assert {("v0001", "v0002")} == edges(twice.view(OPS).lineage("air.b", as_of="2"))
+    with pytest.raises(NotFound):
+        twice.view(BOB).lineage("air.b", as_of="2")

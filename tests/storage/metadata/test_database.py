@@ -9,12 +9,13 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from riparian.assets.errors import Conflict
 from riparian.storage.metadata import counters
 from riparian.storage.metadata.database import Database, sqlite_url
+from riparian.storage.metadata.schema import counter
 
 
 @pytest.fixture
@@ -273,3 +274,18 @@ def test_memory_databases_are_refused():
     """What would be gone with the process is no catalogue."""
     with pytest.raises(ValueError, match="outlives the process"):
         Database("sqlite://")
+
+
+def test_many_rows_at_once(db):
+    """Each row is written; a statement with a value of its own, which the driver would not be given, is refused."""
+    rows = [{"name": name, "value": number} for number, name in enumerate("abc")]
+    db.write(lambda tx: tx.many(insert(counter), rows))
+    raised = update(counter).where(counter.c.name == bindparam("n")).values(value=bindparam("v"))
+    db.write(lambda tx: tx.many(raised, [{"n": "b", "v": 7}, {"n": "c", "v": 8}]))
+    db.write(lambda tx: tx.many(raised, []))
+    kept = select(counter.c.name, counter.c.value).where(counter.c.name.in_(["a", "b", "c"])).order_by(counter.c.name)
+    assert [("a", 0), ("b", 7), ("c", 8)] == [tuple(r) for r in db.read(lambda tx: tx.conn.execute(kept).all())]
+
+    literal = delete(counter).where(counter.c.name == bindparam("n"), counter.c.value == 7)
+    with pytest.raises(TypeError, match="parameters that the rows do not"):
+        db.write(lambda tx: tx.many(literal, [{"n": "b"}]))

@@ -1,18 +1,25 @@
 """The migrations lead to the schema that the code knows."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from riparian.assets.errors import Location
+from riparian.assets.tasks import Argument, Ref
+from riparian.scheduler.core.pinned import Pin, StepSpec
+from riparian.scheduler.core.protocol import decode
 from riparian.storage.metadata import migrate
 from riparian.storage.metadata.database import Database, sqlite_url
+from riparian.storage.metadata.definitions import GraphCache
 from riparian.storage.metadata.schema import metadata
 
 
@@ -71,3 +78,95 @@ def test_a_migration_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch: pyt
 
     assert {"version"} == tables
     Database(sqlite_url(path)).close()
+
+
+V1_MANIFEST = {
+    "version": 1,
+    "project": "air",
+    "bundle": "b",
+    "assets": [
+        {
+            "key": key,
+            "kind": kind,
+            "format": "json",
+            "partitions": None,
+            "policy": None,
+            "arrives": {"pattern": "drop/flights.json", "settle_seconds": 2.0} if kind == "source" else None,
+            "producer": None if kind == "source" else key,
+            "description": "",
+            "location": {"file": "flights.py", "line": 3},
+        }
+        for key, kind in (("air.flights", "source"), ("air.late", "asset"))
+    ],
+    "workflows": [
+        {
+            "key": "air.late",
+            "inputs": [{"parameter": "flights", "asset": "air.flights", "type": "dict", "mapping": "one"}],
+            "produces": ["air.late"],
+            "tasks": [
+                {
+                    "name": "late",
+                    "module": "m",
+                    "qualname": "late",
+                    "context": None,
+                    "returns": "dict",
+                    "retry": {"attempts": 2, "delay_seconds": 1.0, "factor": 2.0, "max_delay_seconds": 9.0},
+                    "timeout_seconds": None,
+                }
+            ],
+            "trigger": {"kind": "on_update", "assets": []},
+            "partitions": None,
+            "fingerprint": "f",
+            "location": None,
+        }
+    ],
+}
+V1_PIN = {"parameter": "flights", "asset": "air.flights", "type": "dict", "many": False, "lo": "", "hi": ""} | {
+    "as_of": 3,
+    "seq": 3,
+    "digest": "d",
+    "origins": [],
+    "version": "v",
+}
+
+
+def test_what_the_first_schema_held_goes_on(tmp_path: Path):
+    """Declarations and a run in the middle, as the first schema kept them, are understood after the upgrade."""
+    path = tmp_path / "metadata.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    with create_engine(sqlite_url(path)).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0001")
+        conn.execute(
+            text("INSERT INTO definition VALUES (1, 'air', 'b', 'me', 0, :body)"), {"body": json.dumps(V1_MANIFEST)}
+        )
+        conn.execute(
+            text(
+                "INSERT INTO run (id, workflow, partition, kind, state, fingerprint, definition, trigger_key, cause, "
+                "as_of, pins, origins, params, seed, created_at) VALUES ('r', 'air.late', '', 'workflow', 'queued', "
+                "'f', 1, 'k', :cause, 3, :pins, 'o', '{}', 's', 0)"
+            ),
+            {"pins": json.dumps([V1_PIN]), "cause": json.dumps({"kind": "adopted"})},
+        )
+        spec = {"task": "late", "module": "m", "qualname": "late", "outputs": ["air.late"], "returns": "dict"}
+        conn.execute(
+            text(
+                "INSERT INTO step (id, run, task, spec, state, pool, ready_at) VALUES ('s', 'r', 'late', :spec,"
+                " 'ready', 'default', 0)"
+            ),
+            {"spec": json.dumps(spec)},
+        )
+
+    database = Database(sqlite_url(path))
+    graph = database.read(GraphCache().at)
+    pins, kept = database.read(lambda tx: tx.conn.execute(text("SELECT pins, spec FROM run, step")).one())
+    database.close()
+
+    assert Location("flights.py", 3) == graph.assets["air.flights"].location
+    (task,) = graph.workflows["air.late"].tasks
+    argument = Argument(parameter="flights", type="dict", ref=Ref(kind="input", name="flights"))
+    assert ((argument,), "air.late", 2) == (task.arguments, task.output, task.retry.attempts)
+    step = decode(kept, StepSpec)
+    assert ((argument,), ("flights",), ("air.late",)) == (step.arguments, step.made_from, step.outputs)
+    assert "flights" == decode(pins, list[Pin])[0].parameter

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riparian.storage.objects import Objects, UnreadableInput, WrongValue
+from riparian.storage.objects import Objects, UnreadableInput, WrongValue, write_value
 from riparian.storage.objects.formats.base import Source, Target
 from riparian.storage.objects.formats.json import FORMAT, canonical
 
@@ -164,3 +164,12 @@ def test_a_file_that_is_not_json(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableInput, match=r"a\.b: this is not JSON: .*line 2"):
         FORMAT.read(source, "dict")
+
+
+def test_a_list_tells_its_length(tmp_path: Path) -> None:
+    """Tasks are mapped over a list by its length, which is known without reading it; other values have no rows."""
+    store = Objects(str(tmp_path))
+    values = [("list", ["x"] * 3), ("list[int]", []), ("list", ["x"] * 100_000), ("dict", {"a": 1}), ("str", "abc")]
+    rows = [write_value(store, f"v/{i}", "a", type_name, value).rows for i, (type_name, value) in enumerate(values)]
+
+    assert rows == [3, 0, 100_000, None, None]

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from riparian.assets.annotations import DATACLASS, READS, TABLES, TYPES
 from riparian.storage.objects import UnknownFormat
 from riparian.storage.objects.formats import registry
 
 THEIRS = SimpleNamespace(
-    name="feather", object_name="part-0.feather", writes=frozenset({"polars.DataFrame"}), reads=frozenset()
+    name="feather", object_name="part-0.feather", writes=frozenset({"vaex.DataFrame"}), reads=frozenset()
 )
 
 
@@ -26,14 +27,14 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("type_name", "format"),
     [
-        ("pyarrow.lib.Table", "parquet"),
-        ("pyarrow.lib.RecordBatchReader", "parquet"),
         ("dict", "json"),
         ("dict[str, int]", "json"),
         ("builtins.list", "json"),
         ("NoneType", "json"),
         ("dataclass:module:Outer.Inner", "json"),
         ("bytes", "bytes"),
+        ("pathlib.Path", "bytes"),
+        *((name, "parquet") for name in TABLES),
     ],
 )
 def test_a_type_chooses_its_format(type_name: str, format: str) -> None:
@@ -51,6 +52,17 @@ def test_every_format_is_known_by_its_name() -> None:
     ]
 
 
+def test_the_declaration_knows_what_the_formats_do() -> None:
+    """What `check` accepts without importing a format is what the formats write and read."""
+    kept = {t: f.name for f in registry.BUILT_IN for t in f.writes}
+    dataclass = DATACLASS.removesuffix(":")
+    read = {f.name: f.reads | {"pathlib.Path"} for f in registry.BUILT_IN}
+
+    assert {**TYPES, dataclass: "json"} == kept
+    # A CSV file as text is more than a declaration promises.
+    assert {name: frozenset(types) for name, types in READS.items()} == {**read, "csv": read["csv"] - {"str"}}
+
+
 def test_no_type_has_two_formats() -> None:
     """What a type is kept as does not depend on the order of the table."""
     claimed = [t for f in registry.BUILT_IN for t in f.writes]
@@ -62,7 +74,7 @@ def test_no_type_has_two_formats() -> None:
 def test_a_third_party_format() -> None:
     """An entry point adds a format by name and by type; ours stay ours."""
     assert registry.format_named("feather") is THEIRS
-    assert registry.format_writing("polars.DataFrame") is THEIRS
+    assert registry.format_writing("vaex.DataFrame") is THEIRS
     assert registry.format_named("parquet") is registry.BUILT_IN[0]
 
 
@@ -72,7 +84,7 @@ def test_an_unknown_format_lists_the_known_ones() -> None:
         registry.format_named("feather")
 
 
-@pytest.mark.parametrize("type_name", ["", "set", "polars.DataFrame"])
+@pytest.mark.parametrize("type_name", ["", "set", "vaex.DataFrame"])
 def test_an_unknown_type(type_name: str) -> None:
     """A type that nobody keeps, and one that was not declared at all."""
     with pytest.raises(UnknownFormat, match="annotate one of"):

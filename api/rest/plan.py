@@ -1,0 +1,32 @@
+"""Plan: what is about to happen, and what an apply would do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from riparian.api import problems
+from riparian.api.callers import Plane, Viewer
+from riparian.api.models import PageOut, PendingOut, PlanBody, PreviewedOut
+from riparian.api.paging import Cursor, Limit, page
+from riparian.assets.manifest import Manifest
+from riparian.scheduler.preview import preview
+
+router = APIRouter(prefix="/plan", tags=["plan"])
+
+
+@router.get("", response_model=PageOut[PendingOut])
+def plan(view: Viewer, limit: Limit = 100, cursor: Cursor = None) -> Any:
+    """What is about to happen: the runs that wait for a worker, then what waits for other runs, then what waits for
+    something else."""
+    return page(view.plan(cursor, limit))
+
+
+@router.post("", response_model=PreviewedOut)
+def previewed(view: Viewer, plane: Plane, body: PlanBody) -> Any:
+    """What applying a project's declarations would do. It is done and undone again, and leaves no trace; for who may
+    apply them."""
+    found = preview(plane, Manifest.from_json(body.manifest), view.principal, body.rebuild, body.limit)
+    return {**asdict(found), "problems": [problems.declared(p) for p in found.problems]}

@@ -1,0 +1,113 @@
+"""When does a cron expression tick?
+
+Instants are UTC microseconds. Clocks that change are treated as Vixie's and Debian's cron treat them: what names its
+minutes and hours ticks once a day, after the gap when its time is left out and at the first of two equal times; what
+says ``*`` there ticks as real time goes by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+
+from riparian.assets.errors import DeclarationError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400_000_000
+_SPANS = (_DAY // 12, 2 * _DAY, 32 * _DAY, 400 * _DAY, 9 * 366 * _DAY, 60 * 366 * _DAY)
+"""How far back a tick is looked for: the few that lie in the first span with any are gone through."""
+
+
+def check_schedule(expression: str, timezone: str) -> None:
+    """Raises DeclarationError for what can not be read, for a zone that there is not, and for what never ticks."""
+    _check_zone(expression, timezone)
+    if (fields := len(expression.split())) != 5:
+        raise DeclarationError(
+            f"on_cron({expression!r}) has {fields} fields; write five: minute, hour, day of the month, month and day "
+            "of the week, such as on_cron('0 6 * * *')"
+        )
+    from cronsim import CronSimError
+
+    try:
+        first = following(expression, timezone, 0)
+    except CronSimError as exc:
+        why = str(exc)[:1].lower() + str(exc)[1:]
+        never = ", or a day that no such month has" if "day-of-month" in why else ""
+        raise DeclarationError(
+            f"on_cron({expression!r}) can not be read: {why}{never}; write minute, hour, day of the month, month and "
+            "day of the week, such as on_cron('30 6 * * MON-FRI'), and L for the last day of the month"
+        ) from exc
+    if first is None:
+        raise DeclarationError(f"on_cron({expression!r}) never ticks; name a day that exists, such as '0 6 1 * *'")
+
+
+@lru_cache(maxsize=4096)
+def following(expression: str, timezone: str, after: int) -> int | None:
+    """Returns the first tick after the instant; None when there is none in fifty years."""
+    return next((tick for tick in _ticks(expression, timezone, after) if tick > after), None)
+
+
+@lru_cache(maxsize=4096)
+def latest(expression: str, timezone: str, at: int) -> int | None:
+    """Returns the last tick that is not after the instant; None when there is none in sixty years."""
+    # Forwards, from further and further back: backwards cronsim loses the second of two equal hours.
+    for span in _SPANS:
+        last = None
+        for tick in _ticks(expression, timezone, at - span):
+            if tick > at:
+                break
+            last = tick
+        if last is not None:
+            return last
+    return None
+
+
+def local(at: int, timezone: str) -> datetime:
+    """Returns the instant as clocks of the zone show it; of a zone that is gone, as UTC does."""
+    moment = _EPOCH + timedelta(microseconds=at)
+    try:
+        return moment.astimezone(_zone(timezone))
+    except LookupError:
+        return moment
+
+
+def day_of(at: int, timezone: str) -> str:
+    """Returns the daily partition that a tick is about, where no input says for which partitions to run."""
+    return local(at, timezone).date().isoformat()
+
+
+def _ticks(expression: str, timezone: str, after: int) -> Iterator[int]:
+    """Yields the ticks from about the instant on; the first may lie before it, where clocks are set back."""
+    from cronsim import CronSim
+
+    start = (_EPOCH + timedelta(microseconds=after)).replace(microsecond=0)
+    for tick in CronSim(expression, start.astimezone(_zone(timezone))):
+        yield (tick.astimezone(UTC) - _EPOCH) // _MICROSECOND
+
+
+def _zone(timezone: str) -> tzinfo:
+    if timezone == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(timezone)
+
+
+def _check_zone(expression: str, timezone: str) -> None:
+    try:
+        # A path would be read as a file: only names go further.
+        if not re.fullmatch(r"[A-Za-z][\w+-]*(/[\w+-]+)*", timezone, re.ASCII):
+            raise LookupError(timezone)
+        _zone(timezone)
+    except (LookupError, ValueError, OSError) as exc:
+        import difflib
+        from zoneinfo import available_timezones
+
+        close = difflib.get_close_matches(timezone, sorted(available_timezones()), n=1, cutoff=0.5)
+        remedy = (
+            f"did you mean {close[0]!r}?" if close else "write one such as 'Europe/Berlin', or leave it out for UTC"
+        )
+        raise DeclarationError(f"on_cron({expression!r}, timezone={timezone!r}): no such timezone; {remedy}") from exc

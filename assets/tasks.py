@@ -1,0 +1,184 @@
+"""Which functions does a workflow call, with what, and on which road?
+
+A workflow's body is called once, with references in place of values; what it composed is kept here as plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from riparian.assets.errors import DeclarationError
+from riparian.assets.keys import AssetKey, parse_key
+from riparian.assets.retry import Retry
+
+CONTEXT = "ctx"
+"""The parameter that receives the context."""
+
+ONCE = Retry()
+"""What holds where nothing is said of trying again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """Where a value comes from, by ``kind``:
+
+    ``input`` (the workflow's input of that ``name``), ``task`` (the result of the task of that ``name``), ``results``
+    (the list of results of the mapped task of that ``name``), ``value`` (the JSON ``value``), ``list`` (those of
+    ``items`` that were not skipped), ``choice`` (the one of ``items`` that stands at the place, in ``labels``, of what
+    the task ``name`` decided).
+    """
+
+    kind: str
+    name: str = ""
+    value: Any = None
+    items: tuple[Ref, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    def walk(self) -> Iterator[Ref]:
+        """Yields this reference and those in it."""
+        yield self
+        for item in self.items:
+            yield from item.walk()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """What one parameter of a task receives, as which type (a name of annotations.py, empty for a ``value``)."""
+
+    parameter: str
+    type: str
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """A task on this road runs only when the task ``decision`` returned ``label``."""
+
+    decision: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One function to run: ``module:qualname`` in the bundle. ``context`` names the parameter that receives ctx.
+
+    ``output`` is the asset that its result becomes, empty for an intermediate. ``mapped`` names the parameter that
+    receives one item after the other of what its argument refers to. ``labels`` are the results that a branch on it
+    knows; empty: nothing branches on it.
+    """
+
+    name: str
+    module: str
+    qualname: str
+    context: str | None = None
+    returns: str = ""  # of the return annotation, a name of annotations.py
+    arguments: tuple[Argument, ...] = ()
+    output: str = ""
+    mapped: str = ""
+    roads: tuple[Road, ...] = ()
+    labels: tuple[str, ...] = ()
+    retry: Retry = ONCE
+    timeout_seconds: float | None = None
+
+    def inputs(self) -> frozenset[str]:
+        """Returns the workflow's inputs that it receives itself."""
+        return frozenset(r.name for a in self.arguments for r in a.ref.walk() if r.kind == "input")
+
+    def before(self) -> frozenset[str]:
+        """Returns the tasks that have to end before it can be said whether this one runs."""
+        taken = {r.name for a in self.arguments for r in a.ref.walk() if r.kind in ("task", "results", "choice")}
+        return frozenset(taken | {road.decision for road in self.roads})
+
+
+def label_of(result: object) -> str:
+    """Returns the label of the road that a decision's result takes: a text is its own, ``True`` is ``true``."""
+    if isinstance(result, str):
+        return result
+    import json  # only here: `import riparian` need not pay for it
+
+    return json.dumps(result)
+
+
+# Written out and sparse: a large project has tens of thousands of these.
+
+
+def task_json(task: TaskSpec) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": task.name,
+        "module": task.module,
+        "qualname": task.qualname,
+        "returns": task.returns,
+        "arguments": [[a.parameter, a.type, _ref_json(a.ref)] for a in task.arguments],
+        "output": task.output,
+    }
+    if task.context is not None:
+        body["context"] = task.context
+    if task.mapped:
+        body["mapped"] = task.mapped
+    if task.roads:
+        body["roads"] = [[r.decision, r.label] for r in task.roads]
+    if task.labels:
+        body["labels"] = task.labels
+    if task.retry != ONCE:
+        body["retry"] = {
+            "attempts": task.retry.attempts,
+            "delay_seconds": task.retry.delay_seconds,
+            "factor": task.retry.factor,
+            "max_delay_seconds": task.retry.max_delay_seconds,
+        }
+    if task.timeout_seconds is not None:
+        body["timeout_seconds"] = task.timeout_seconds
+    return body
+
+
+def task_from_json(body: Mapping[str, Any], key: Callable[[Any], AssetKey] = parse_key) -> TaskSpec:
+    """Reads what ``task_json`` wrote; raises what a wrong shape raises, or DeclarationError. ``key`` reads keys."""
+    get = body.get
+    return TaskSpec(
+        name=str(body["name"]),
+        module=body["module"],
+        qualname=body["qualname"],
+        context=get("context"),
+        returns=body["returns"],
+        arguments=tuple([Argument(parameter=p, type=t, ref=_ref(r)) for p, t, r in body["arguments"]]),
+        output=key(body["output"]) if body["output"] else AssetKey(""),
+        mapped=get("mapped", ""),
+        roads=tuple([Road(decision=d, label=label) for d, label in get("roads", ())]),
+        labels=tuple(get("labels", ())),
+        retry=Retry(**body["retry"]) if "retry" in body else ONCE,
+        timeout_seconds=get("timeout_seconds"),
+    )
+
+
+def _ref_json(ref: Ref) -> dict[str, Any]:
+    match ref.kind:
+        case "value":
+            return {"value": ref.value}
+        case "list":
+            return {"list": [_ref_json(i) for i in ref.items]}
+        case "choice":
+            roads = {label: _ref_json(i) for label, i in zip(ref.labels, ref.items, strict=True)}
+            return {"choice": ref.name, "roads": roads}
+        case kind:
+            return {kind: ref.name}
+
+
+def _ref(body: Mapping[str, Any]) -> Ref:
+    match dict(body):
+        case {"input": name}:
+            return Ref(kind="input", name=name)
+        case {"task": name}:
+            return Ref(kind="task", name=name)
+        case {"results": name}:
+            return Ref(kind="results", name=name)
+        case {"value": value}:
+            return Ref(kind="value", value=value)
+        case {"list": items}:
+            return Ref(kind="list", items=tuple(_ref(i) for i in items))
+        case {"choice": name, "roads": roads}:
+            return Ref(kind="choice", name=name, labels=tuple(roads), items=tuple(_ref(i) for i in roads.values()))
+    raise DeclarationError(
+        f"a task takes {body!r}, which this version does not know; use the same version on both sides"
+    )

@@ -1,0 +1,84 @@
+"""What does time do to workflows? Their schedules begin with an apply, and when they tick, whoever waited is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static
+from riparian.assets.schedules import day_of, following, latest
+from riparian.assets.triggers import OnCron
+from riparian.scheduler.core.facts import CLOCK
+from riparian.scheduler.core.graph import Graph, follows_clock
+from riparian.storage.metadata import counters, schedules, staleness, timers
+from riparian.storage.metadata.database import Tx
+
+MOST_DUE = 500
+"""Timers that one transaction takes: ten thousand workflows may have the same schedule."""
+
+
+def declare(tx: Tx, project: str, workflows: Iterable[WorkflowSpec], added: Collection[str]) -> None:
+    """Begins the schedules that the project's triggers name now and did not before; from now on their ticks count.
+
+    One that stays keeps what it knows. Those of workflows that are new, or come back, all begin anew.
+    """
+    before = {(r.workflow, r.cron): r for r in schedules.of_project(tx, project)}
+    named = {(w.key, c.name): c for w in workflows for c in w.trigger.schedules}
+    schedules.end(tx, [pair for pair in before if pair not in named or pair[0] in added])
+    seq = counters.value(tx, "change_seq")
+    new = [
+        {"workflow": key, "cron": name, "since": tx.now, "seq": seq, "next_at": _following(cron, tx.now)}
+        for (key, name), cron in named.items()
+        if (key, name) not in before or key in added
+    ]
+    schedules.begin(tx, new)
+    ended = {pair[0] for pair in before if pair not in named}
+    _set_timers(tx, ended | {str(row["workflow"]) for row in new})
+
+
+def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
+    """Notes the latest tick of each schedule of these workflows that is due, and marks what it is about: a workflow in
+    one piece, the partitions that are held until a tick, and those that only a tick asks for.
+
+    Ringing again, or elsewhere at the same time, changes nothing.
+    """
+    crons = {(k, c.name): c for k in keys if k in graph.workflows for c in graph.workflows[k].trigger.schedules}
+    rows = [(r, crons[r.workflow, r.cron]) for r in schedules.of_workflows(tx, keys) if (r.workflow, r.cron) in crons]
+    due = [(r, cron) for r, cron in rows if r.next_at is not None and r.next_at <= tx.now]
+    ticked = [(r.workflow, c, tick) for r, c in due if (tick := _latest(c, tx.now)) is not None and tick > r.tick]
+    if ticked:
+        # A number of its own: what was pinned before the tick is told from what was pinned because of it.
+        schedules.ring(tx, [(key, c.name, tick) for key, c, tick in ticked], counters.advance(tx, "change_seq"))
+    schedules.aim(tx, [(r.workflow, r.cron, _following(c, tx.now)) for r, c in due])
+    for key in dict.fromkeys(key for key, _, _ in ticked):
+        staleness.release(tx, CLOCK, key)
+    staleness.mark(tx, list(dict.fromkeys((key, i, "") for key, c, t in ticked for i in _about(graph, key, c, t))))
+    _set_timers(tx, keys)
+
+
+def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval]:
+    """The partitions that a tick asks for, whether or not anything was held for it."""
+    partitions = graph.workflows[key].partitions
+    if partitions is None:
+        yield Interval(WHOLE, WHOLE)
+    elif follows_clock(graph, key):
+        day = day_of(tick, cron.timezone)
+        yield EVERYTHING if isinstance(partitions, Static) else Interval(day, day)
+
+
+def _set_timers(tx: Tx, keys: Collection[str]) -> None:
+    """One timer a workflow: when the first of its schedules is due."""
+    dues: dict[str, int] = {}
+    for r in schedules.of_workflows(tx, keys):
+        if r.next_at is not None:
+            dues[r.workflow] = min(r.next_at, dues.get(r.workflow, r.next_at))
+    timers.put_many(tx, "cron", sorted(dues.items()))
+    timers.drop(tx, "cron", sorted(set(keys) - set(dues)))
+
+
+def _latest(cron: OnCron, at: int) -> int | None:
+    return latest(cron.expression, cron.timezone, at)
+
+
+def _following(cron: OnCron, after: int) -> int | None:
+    return following(cron.expression, cron.timezone, after)

@@ -1,0 +1,148 @@
+"""What would an apply do? It is done, looked at and undone, so that the answer is what would really happen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from riparian.assets.errors import Problem
+from riparian.assets.manifest import Manifest
+from riparian.assets.policy import Principal
+from riparian.scheduler.core import planner
+from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.plane import Plane
+from riparian.scheduler.register import Applied, InvalidProject, Rebuild, examine, put_in_force
+from riparian.scheduler.tick import tick_safely
+from riparian.storage.access.rights import Judge
+from riparian.storage.metadata import catalogue, definitions, planning, runs
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.planning import Target
+
+MOST_RUNS = 2000
+"""Runs that are planned for an answer. Nobody reads more of them, and while they are planned nobody else writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What an apply would change, by workflow key, and call for.
+
+    ``runs`` are {workflow, partition, cause, state (queued, or held until another has ended), words}; ``stale`` what
+    was made by other code and would not run: {workflow, partition, code, why}, newest partitions first, and
+    ``stale_counts`` their number by workflow. What a list leaves out is counted; ``truncated``: there would be more
+    runs than were looked for. With ``problems`` an apply would be refused for them.
+    """
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    runs_left_out: int = 0
+    truncated: bool = False
+    stale: list[dict[str, Any]] = field(default_factory=list)
+    stale_left_out: int = 0
+    stale_counts: dict[str, int] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
+
+
+def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = "none", limit: int = 100) -> Preview:
+    """Returns what applying ``manifest`` would do now, with at most ``limit`` items in a list; it leaves no trace.
+
+    Raises Refused where an apply would, and Invalid for a manifest that no project can write.
+    """
+    try:
+        examine(plane, manifest, by)
+        others = plane.db.read(definitions.current)
+        graph = Graph([*(m for project, m in others.items() if project != manifest.project), manifest])
+        trial = plane.db.write(lambda tx: _tried(plane, tx, graph, manifest, by, rebuild))
+    except InvalidProject as exc:
+        return Preview(problems=exc.problems)
+    counts, stale = plane.db.read(lambda tx: _stale(tx, graph, manifest, trial.targets, limit))
+    return Preview(
+        added=trial.applied.added,
+        changed=trial.applied.changed,
+        removed=trial.applied.removed,
+        pending=trial.applied.pending,
+        runs=trial.runs[:limit],
+        runs_left_out=len(trial.runs[limit:]),
+        truncated=trial.truncated,
+        stale=stale,
+        stale_left_out=sum(counts.values()) - len(stale),
+        stale_counts=counts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    applied: Applied
+    runs: list[dict[str, Any]]
+    targets: frozenset[Target]
+    truncated: bool
+
+
+def _tried(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild) -> _Trial:
+    """Applies under a savepoint that is given up in any case."""
+    trial = tx.conn.begin_nested()
+    try:
+        # What this one would do after its commit is never done.
+        return _look(plane, Tx(tx.conn, tx.now), graph, manifest, by, rebuild)
+    finally:
+        trial.rollback()
+
+
+def _look(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild) -> _Trial:
+    asked_before = set(catalogue.asked_holds(tx))
+    applied = put_in_force(plane, tx, manifest, 0, by, rebuild)
+    planned, more = list(applied.planned), True
+    while more and len(planned) < MOST_RUNS:
+        done = tick_safely(tx, graph)
+        planned += done.planned
+        more = done.more and not done.failed
+    held = [h for h in catalogue.asked_holds(tx) if h not in asked_before]
+    found = [r for r in runs.by_id(tx, planned).values() if r.state == "queued"]
+    # Judged by these declarations, and never through the cache of graphs: what it kept would outlive the trial.
+    judge = plane.access.judge(tx, by, graph)
+    told = [_run(judge, r.workflow, r.partition, r.cause, "queued") for r in found]
+    told += [_run(judge, workflow, partition, ask, "held") for workflow, partition, ask in held]
+    listed = [r for r in told if any(judge.visible(a) for a in graph.makes(r["workflow"]))]
+    return _Trial(
+        applied=applied,
+        runs=sorted(listed, key=lambda r: (graph.depth.get(r["workflow"], 0), r["workflow"], r["partition"])),
+        targets=frozenset((r["workflow"], r["partition"]) for r in told),
+        truncated=more,
+    )
+
+
+def _run(judge: Judge, workflow: str, partition: str, cause: str, state: str) -> dict[str, Any]:
+    named = judge.bound(workflow)
+    reason = catalogue.standing_reason(judge.tx, workflow, partition)
+    return {
+        "workflow": workflow,
+        "partition": partition,
+        "cause": judge.redact(Cause.from_json(cause).words, named),
+        "state": state,
+        "words": judge.redact(reason.words, named) if reason is not None else "",
+    }
+
+
+def _stale(
+    tx: Tx, graph: Graph, manifest: Manifest, runs: Collection[Target], limit: int
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Returns how many partitions of each of the project's workflows other code made, and the newest of them with what
+    the planner says; without those of ``runs``."""
+    counts: dict[str, int] = {}
+    found: list[Target] = []
+    prints = {w.key: w.fingerprint for w in manifest.workflows}
+    for key in sorted(catalogue.made_by_other_code(tx, prints)):
+        running = {partition for workflow, partition in runs if workflow == key}
+        made = [p for p in catalogue.other_code_partitions(tx, key, prints[key]) if p not in running]
+        if made:
+            counts[key] = len(made)
+            found += [(key, p) for p in made[: limit - len(found)]]
+    told = []
+    for target, facts in planning.load_many(tx, graph, found).items():
+        decision = planner.decide(facts)
+        told.append({"workflow": target[0], "partition": target[1], "code": decision.code, "why": decision.words})
+    return counts, told

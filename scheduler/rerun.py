@@ -1,0 +1,46 @@
+"""Somebody wants a run once more: the same workflow, partition and parameters, of today's inputs and code."""
+
+from __future__ import annotations
+
+import json
+
+from riparian.assets.errors import Conflict
+from riparian.assets.partitions import fits
+from riparian.assets.policy import Principal
+from riparian.scheduler.cancel import operated
+from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.plane import Plane
+from riparian.scheduler.request import Requested, ask
+from riparian.storage.metadata import audit
+from riparian.storage.metadata.database import Tx
+
+
+def rerun(plane: Plane, run_id: str, by: Principal) -> Requested:
+    """Asks for another run like this one; it runs whether or not anything changed, as any request does.
+
+    Raises NotFound (also for a run that ``by`` may not know of), Refused for who does not own all that it made and all
+    that it would make, Conflict when there is nothing to run again, or an input is missing.
+    """
+
+    def write(tx: Tx) -> Requested:
+        judge = plane.access.judge(tx, by)
+        row = operated(judge, run_id, "run again")
+        if row.kind != "workflow":
+            what = "took in a file; drop it again" if row.kind == "ingest" else "is a reported update; report it again"
+            raise Conflict(f"the run {run_id} can not be run again: it {what}")
+        graph = plane.graphs.at(tx)
+        workflow = graph.workflows.get(row.workflow)
+        if workflow is None:
+            raise Conflict(f"the run {run_id} can not be run again: its workflow {row.workflow} is declared no more")
+        for key in workflow.produces:
+            judge.require_own(key, "run")
+        if not fits(workflow.partitions, row.partition):
+            raise Conflict(
+                f"the run {run_id} can not be run again: {row.workflow} has no partition {row.partition!r} any more"
+            )
+        asked = {"of": run_id, "id": tx.new_id(), "by": by.name, "params": json.loads(row.params)}
+        audit.append(tx, by=by.name, act="rerun", on=run_id, detail=row.workflow)
+        target = (row.workflow, row.partition)
+        return ask(plane, tx, graph, target, Cause(kind="rerun", body=asked), by, row.workflow)
+
+    return plane.db.write(write)

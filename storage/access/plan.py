@@ -1,0 +1,69 @@
+"""What is about to happen? Runs that wait for a worker, what waits for other runs, and what for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from riparian.scheduler.core.facts import Cause
+from riparian.storage.access.pages import Page, fill, iso
+from riparian.storage.access.rights import Judge
+from riparian.storage.metadata import catalogue
+from riparian.storage.metadata.catalogue import AnyRow
+
+_SECTIONS = (("queued", catalogue.queued), ("held", catalogue.held), ("waiting", catalogue.waiting))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    section: int
+    row: AnyRow
+
+
+def pending(judge: Judge, cursor: str | None, limit: int) -> Page:
+    """What the reader may know of, first the queued runs, then what is held, then what waits; by workflow in each."""
+    sees: dict[str, bool] = {}
+
+    def keep(found: Sequence[_Pending]) -> list[_Pending]:
+        fresh = {p.row.workflow for p in found} - sees.keys()
+        judge.prepare(list({a for w in fresh for a in judge.graph.makes(w)}))
+        sees.update((w, any(judge.visible(a) for a in judge.graph.makes(w))) for w in fresh)
+        return [p for p in found if sees[p.row.workflow]]
+
+    found, following = fill(
+        limit,
+        cursor,
+        fetch=lambda after, most: _fetch(judge, after, most),
+        keep=keep,
+        place=lambda p: [p.section, p.row.workflow, p.row.partition],
+    )
+    return Page([_told(judge, p) for p in found], following)
+
+
+def _fetch(judge: Judge, after: list[Any] | None, most: int) -> list[_Pending]:
+    first, workflow, partition = after if after and len(after) == 3 else (0, "", "")
+    found: list[_Pending] = []
+    for section, (_, read) in enumerate(_SECTIONS):
+        if section >= first and len(found) < most:
+            begin = (workflow, partition) if section == first else ("", "")
+            found += [_Pending(section, row) for row in read(judge.tx, begin, most - len(found))]
+    return found
+
+
+def _told(judge: Judge, pending: _Pending) -> dict[str, Any]:
+    row, state = pending.row, _SECTIONS[pending.section][0]
+    named = judge.bound(row.workflow)
+    reason = catalogue.standing_reason(judge.tx, row.workflow, row.partition)
+    queued = row if state == "queued" else None
+    since = queued.created_at if queued is not None else reason.since if reason is not None else None
+    return {
+        "workflow": row.workflow,
+        "partition": row.partition,
+        "state": state,
+        "run": queued.id if queued is not None else None,
+        "cause": judge.redact(Cause.from_json(queued.cause).words, named) if queued is not None else None,
+        "code": reason.code if reason is not None else None,
+        "words": judge.redact(reason.words, named) if reason is not None else "",
+        "since": iso(since),
+    }

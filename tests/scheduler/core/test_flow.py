@@ -1,0 +1,191 @@
+"""Which steps may go on: roads, joins, maps and what is not there."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
+from riparian.scheduler.core.flow import Ended, Move, State, decisions, made_from, mapped_inputs, moves
+from riparian.scheduler.core.pinned import StepSpec
+
+OPEN, EMPTY = Ended(state=State.OPEN), Ended(state=State.EMPTY)
+
+
+def done(label: str | None = None, items: int | None = None) -> Ended:
+    return Ended(state=State.DONE, label=label, items=items)
+
+
+def result(name: str) -> Ref:
+    return Ref(kind="task", name=name)
+
+
+def step(task: str, *refs: Ref, mapped: bool = False, roads: tuple[Road, ...] = ()) -> StepSpec:
+    """A step whose parameters p0, p1, … receive these; with ``mapped`` it goes through the first."""
+    taken = tuple(Argument(parameter=f"p{n}", type="dict", ref=ref) for n, ref in enumerate(refs))
+    return StepSpec(task=task, arguments=taken, mapped="p0" if mapped else "", roads=roads)
+
+
+def on(label: str, decision: str = "road") -> tuple[Road, ...]:
+    return (Road(decision=decision, label=label),)
+
+
+STORM_OR_CALM = Ref(kind="choice", name="road", labels=("storm", "calm"), items=(result("full"), result("short")))
+
+
+def told(*specs: StepSpec, lengths: dict[str, int | None] | None = None, **ended: Ended) -> dict[str, str]:
+    return {m.task: m.to for m in moves(specs, ended, lengths or {})}
+
+
+def test_what_needs_nothing_is_ready() -> None:
+    """A task of inputs and constants runs at once."""
+    assert {"a": "ready"} == told(step("a", Ref(kind="input", name="x"), Ref(kind="value", value=1)))
+
+
+def test_a_task_waits_for_what_it_takes() -> None:
+    """It is ready when the last of them is done."""
+    both = step("c", result("a"), result("b"))
+
+    assert {} == told(both, a=done(), b=OPEN)
+    assert {"c": "ready"} == told(both, a=done(), b=done())
+
+
+def test_the_road_not_taken_is_skipped() -> None:
+    """A decision lets one road go on and skips the other, and says what was decided."""
+    full, short = step("full", roads=on("storm")), step("short", roads=on("calm"))
+
+    assert {} == told(full, short, road=OPEN)
+    found = moves([full, short], {"road": done("calm")}, {})
+    assert {"full": "skipped", "short": "ready"} == {m.task: m.to for m in found}
+    assert "road took the road 'calm', this is on the road 'storm'" == found[0].reason
+
+
+def test_what_takes_a_skipped_result_is_skipped_too() -> None:
+    """Skipping goes on to the end of the road, in one go."""
+    tail = [step("full", roads=on("storm")), step("post", result("full")), step("send", result("post"))]
+
+    assert {"full": "skipped", "post": "skipped", "send": "skipped"} == told(*tail, road=done("calm"))
+
+
+def test_a_join_runs_when_the_taken_road_is_done() -> None:
+    """What takes a branch's result waits for that road alone."""
+    join = step("join", STORM_OR_CALM)
+
+    assert {} == told(join, road=done("calm"), full=EMPTY, short=OPEN)
+    assert {"join": "ready"} == told(join, road=done("calm"), full=EMPTY, short=done())
+    assert {} == told(join, road=OPEN, full=OPEN, short=OPEN)
+    assert {"join": "skipped"} == told(join, road=EMPTY, full=EMPTY, short=EMPTY)
+
+
+def test_a_road_may_give_a_constant() -> None:
+    """Then what takes the branch's result runs at once."""
+    choice = Ref(kind="choice", name="road", labels=("storm", "calm"), items=(result("full"), Ref(kind="value")))
+
+    assert {"join": "ready"} == told(step("join", choice), road=done("calm"), full=EMPTY)
+
+
+def test_a_list_takes_what_there_is() -> None:
+    """Skipped results are left out; when nothing is left there is nothing to join."""
+    join = step("join", Ref(kind="list", items=(result("a"), result("b"))))
+
+    assert {} == told(join, a=OPEN, b=EMPTY)
+    assert {"join": "ready"} == told(join, a=done(), b=EMPTY)
+    assert {"join": "skipped"} == told(join, a=EMPTY, b=EMPTY)
+
+
+def test_a_map_becomes_a_step_an_item() -> None:
+    """Of a result, of an input, of a constant, and of another map's results."""
+    assert [Move(task="m", to="ready", items=7)] == [
+        *moves([step("m", result("a"), mapped=True)], {"a": done(items=7)}, {})
+    ]
+    assert [Move(task="m", to="ready", items=3)] == [
+        *moves([step("m", Ref(kind="value", value=[1, 2, 3]), mapped=True)], {}, {})
+    ]
+    over_input = step("m", Ref(kind="input", name="x"), mapped=True)
+    assert [Move(task="m", to="ready", items=2)] == [*moves([over_input], {}, {"x": 2})]
+    assert [Move(task="m", to="ready", items=1)] == [*moves([over_input], {}, {"x": None})]
+
+
+def test_a_map_of_nothing_is_a_list_of_nothing() -> None:
+    """It has succeeded without a try, and what gathers it runs."""
+    mapped, gather = step("m", result("a"), mapped=True), step("g", Ref(kind="results", name="m"))
+
+    assert {"m": "succeeded", "g": "ready"} == told(mapped, gather, a=done(items=0))
+
+
+def test_of_nested_roads_the_outer_decides_first() -> None:
+    """When the outer road is not taken nobody waits for the inner decision."""
+    deep = step("deep", roads=(*on("storm"), *on("north", "where")))
+
+    assert {"deep": "skipped"} == told(deep, road=done("calm"), where=OPEN)
+    assert {"deep": "skipped"} == told(deep, road=done("storm"), where=EMPTY)
+    assert {"deep": "ready"} == told(deep, road=done("storm"), where=done("north"))
+
+
+def test_what_decides_and_what_is_gone_through() -> None:
+    """Both are looked up only where they are asked for."""
+    specs = [step("a", STORM_OR_CALM, roads=on("x", "other")), step("m", Ref(kind="input", name="days"), mapped=True)]
+
+    assert {"road", "other"} == decisions(specs)
+    assert {"days"} == mapped_inputs(specs)
+
+
+def test_a_task_is_made_from_what_came_before_it() -> None:
+    """Inputs count through results and through decisions."""
+
+    def task(name: str, *refs: Ref, roads: tuple[Road, ...] = ()) -> TaskSpec:
+        spec = step(name, *refs, roads=roads)
+        return TaskSpec(name=name, module="m", qualname=name, arguments=spec.arguments, roads=roads)
+
+    x, y = Ref(kind="input", name="x"), Ref(kind="input", name="y")
+    tasks = [task("road", x), task("full", y, roads=on("storm")), task("join", STORM_OR_CALM), task("alone")]
+
+    assert {"road": {"x"}, "full": {"x", "y"}, "join": {"x", "y"}, "alone": set()} == {
+        name: set(found)
+        for name, found in made_from([*tasks[:2], task("short"), *tasks[2:]]).items()
+        if name != "short"
+    }
+
+
+@st.composite
+def flows(draw: st.DrawFn) -> list[StepSpec]:
+    """Tasks of which each takes some before it, on roads that some before it decide."""
+    specs: list[StepSpec] = []
+    for number in range(draw(st.integers(1, 8))):
+        before = [s.task for s in specs]
+        taken = draw(st.lists(st.sampled_from(before), max_size=2)) if before else []
+        decided = draw(st.lists(st.sampled_from(before), max_size=1)) if before else []
+        refs = [result(name) for name in taken]
+        if len(refs) == 2 and draw(st.booleans()):
+            refs = [Ref(kind="list", items=tuple(refs))]
+        roads = tuple(Road(decision=d, label=draw(st.sampled_from("ab"))) for d in decided)
+        specs.append(step(f"t{number}", *refs, roads=roads))
+    return specs
+
+
+@given(flows(), st.data())
+def test_every_run_comes_to_its_end(specs: list[StepSpec], data: st.DataObject) -> None:
+    """Whatever is decided and in whatever order tasks end: none is left waiting, and no order changes what runs."""
+    labels = {s.task: data.draw(st.sampled_from("ab")) for s in specs}
+    empty = {s.task for s in specs if data.draw(st.booleans())}
+
+    def run(first: bool) -> dict[str, str]:
+        ended: dict[str, Ended] = {}
+        fates: dict[str, str] = {}
+        going: list[str] = []
+        blocked = list(specs)
+        while blocked or going:
+            standing = {**dict.fromkeys(going, OPEN), **ended}
+            for move in moves(blocked, standing, {}):
+                fates[move.task] = move.to
+                blocked = [s for s in blocked if s.task != move.task]
+                if move.to == "ready":
+                    going.append(move.task)
+                else:
+                    ended[move.task] = EMPTY
+            assert going or not blocked, "a task waits for nothing"
+            if going:
+                task = going.pop(0 if first else -1)
+                ended[task] = EMPTY if task in empty else done(labels[task])
+        return fates
+
+    assert run(first=True) == run(first=False)
+    assert {s.task for s in specs} == run(first=True).keys()

@@ -1,0 +1,162 @@
+"""What an apply would do: the truth, without a trace."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from riparian.assets.errors import Refused
+from riparian.assets.manifest import Manifest
+from riparian.assets.policy import Policy, Principal
+from riparian.scheduler import events, register
+from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.preview import preview
+from riparian.storage.metadata import counters, schema, staleness
+
+ME = Principal(name="me", groups=frozenset({"owners"}))
+ANA = Principal(name="ana", groups=frozenset({"ops"}))
+
+EDGES = {"b": ["a"], "c": ["b"]}
+
+
+@pytest.fixture
+def made(plant):
+    """a → b → c, all made by the code ``one``."""
+    plant.apply(EDGES)
+    plant.drop("a", "one")
+    plant.settle()
+    return plant
+
+
+def dump(plant):
+    with closing(sqlite3.connect(plant.folder / "metadata.db")) as db:
+        return list(db.iterdump())
+
+
+def shown(plant, edges=EDGES, *, code="two", rebuild="none", limit=100, by=ME, **declared):
+    return preview(plant.plane, plant.manifest(edges, code, **declared), by, rebuild, limit)
+
+
+def targets(items):
+    return [(i["workflow"], i["partition"]) for i in items]
+
+
+@pytest.mark.parametrize("rebuild", ["none", "latest", "all"])
+def test_it_leaves_no_trace(made, rebuild):
+    """The whole database is as it was, and an apply afterwards does what it would have done."""
+    before = dump(made)
+    shown(made, {**EDGES, "d": ["c"]}, rebuild=rebuild, policies={"a": Policy(readers={"ops"})})
+
+    assert before == dump(made)
+    assert "up_to_date" == made.why("c")
+
+
+def test_the_graph_that_was_tried_is_not_remembered(made):
+    """Also when the next apply gets the number and the instant that the trial had."""
+    shown(made, {"b": ["a"], "x": ["b"]})
+    made.apply({"b": ["a"], "y": ["b"]}, code="two")
+
+    assert ["y"] == made.settle()
+
+
+def test_it_says_what_an_apply_then_does(made):
+    """Added, changed, removed, and the runs."""
+    edges = {"b": ["a"], "d": ["b"]}
+    told = shown(made, edges)
+    applied = made.apply(edges, code="two")
+
+    assert (applied.added, applied.changed, applied.removed) == (told.added, told.changed, told.removed)
+    assert (["d"], ["b"], ["c"]) == (told.added, told.changed, told.removed)
+    assert [("d", "")] == targets(told.runs)
+    assert ["d"] == made.settle()
+
+
+def test_what_is_stale_and_does_not_run_is_told_with_its_reason(made):
+    """An edit of code makes stale what it made; nothing runs unless a rebuild is asked for."""
+    told = shown(made)
+
+    assert [] == told.runs
+    assert [("b", ""), ("c", "")] == targets(told.stale)
+    assert {"code_changed"} == {s["code"] for s in told.stale}
+    assert {"b": 1, "c": 1} == told.stale_counts
+
+
+def test_a_rebuild_is_told_in_the_order_of_the_data(made):
+    """What waits for another is held, and runs too."""
+    told = shown(made, rebuild="latest")
+
+    assert [("b", "", "queued"), ("c", "", "held")] == [(r["workflow"], r["partition"], r["state"]) for r in told.runs]
+    assert {"its code changed and a rebuild was asked for"} == {r["cause"] for r in told.runs}
+    assert "waiting for b" == told.runs[1]["words"]
+    assert [] == told.stale
+
+
+def test_long_lists_are_cut_and_counted(plant):
+    """The newest come first."""
+    days = [f"2020-01-{day:02}" for day in range(1, 8)]
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+    for day in days:
+        plant.drop("a", day, day)
+    plant.settle()
+    for day in days[:-1]:
+        plant.drop("a", f"{day} again", day)
+    plant.settle()
+    stale = shown(plant, {"b": ["a"]}, limit=2, daily=("a", "b"))
+    rebuilt = shown(plant, {"b": ["a"]}, limit=2, rebuild="all", daily=("a", "b"))
+    latest = shown(plant, {"b": ["a"]}, limit=2, rebuild="latest", daily=("a", "b"))
+
+    assert ([("b", days[-1]), ("b", days[-2])], 5, {"b": 7}) == (
+        targets(stale.stale),
+        stale.stale_left_out,
+        stale.stale_counts,
+    )
+    assert ([("b", days[0]), ("b", days[1])], 5, False) == (
+        targets(rebuilt.runs),
+        rebuilt.runs_left_out,
+        rebuilt.truncated,
+    )
+    assert ([("b", days[-1])], {"b": 6}) == (targets(latest.runs), latest.stale_counts)
+
+
+def test_loosened_policies_are_told(made):
+    """They would wait for their owner."""
+    made.apply(EDGES, policies={"a": Policy(readers={"ops"})})
+
+    assert ["a"] == shown(made, code="one", policies={"a": Policy()}).pending
+
+
+def test_what_does_not_fit_is_told_with_its_problems(made):
+    """Not refused: to find them is what the question is for."""
+    before = dump(made)
+    told = shown(made, {"b": ["b"]})
+
+    assert told.problems
+    assert ([], [], []) == (told.added, told.runs, told.stale)
+    assert before == dump(made)
+
+
+def test_who_may_not_apply_may_not_try(made):
+    """It would tell of what is not theirs."""
+    with pytest.raises(Refused, match="not yours to apply"):
+        shown(made, by=ANA)
+
+
+def test_runs_of_other_projects_are_told_only_to_who_may_know_of_them(made):
+    """What an apply would plan beside its own is nothing to an owner of this project alone."""
+    theirs = made.manifest({"z": ["y"]}, "one", policies={"y": Policy(readers={"finance"})})
+    other = Manifest(project="q", bundle=theirs.bundle, assets=theirs.assets, workflows=theirs.workflows)
+    register.apply(made.plane, other, made.bundle("one")[1], ME)
+    events.record(made.plane, "y", 1, ME)
+    made.settle()
+    olga = Principal(name="olga")
+    made.plane.db.write(_give_all_to_olga)
+    left = Cause(kind="request", body={"id": "1", "by": "me", "params": {}}).to_json()
+    made.plane.db.write(lambda tx: staleness.mark_one(tx, "z", "", left))
+
+    assert [("z", "")] == targets(shown(made, code="one").runs)
+    assert [] == targets(shown(made, code="one", by=olga).runs)
+
+
+def _give_all_to_olga(tx):
+    tx.conn.execute(schema.asset.update().where(schema.asset.c.project == "p").values(owner="user:olga"))
+    counters.advance(tx, "policy_epoch")
