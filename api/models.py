@@ -133,7 +133,8 @@ class AssetDetail(AssetOut):
 
 
 class LineageOut(BaseModel):
-    """Nodes and edges. A node that the caller may not know of keeps its place and loses its name."""
+    """Nodes and edges. A node that the caller may not know of keeps its place and loses its name. Without a root there
+    was no version to begin at, or none that the caller may know of."""
 
     level: str
     roots: list[str]
@@ -228,6 +229,9 @@ class RunDetail(RunOut):
     steps: list[StepOut] = Field(description="Of very many 500, those that failed before all others.")
     steps_left_out: int = Field(description="Steps that are not listed.")
     step_counts: list[StepCount]
+    steps_withheld: bool = Field(
+        description="The data decides which steps run, or how many, and you may not read it: none is told of."
+    )
     pins: list[dict[str, Any]]
     outputs: list[VersionOut]
 
@@ -278,7 +282,8 @@ class MaterializeBody(Body):
 
 class EventBody(Body):
     """An update of a source that others made. ``value`` is at most 16 KiB as JSON; ``digest`` stands for content that
-    lies elsewhere. To send the same ``id`` again changes nothing."""
+    lies elsewhere. To send the same ``id`` again within a partition changes nothing; in another partition it is another
+    update."""
 
     id: str | None = Field(default=None, min_length=1, max_length=200)
     partition: str = ""
@@ -289,7 +294,7 @@ class EventBody(Body):
 class EventOut(BaseModel):
     run: str
     version: str
-    repeated: bool = Field(description="It was known already, and nothing changed.")
+    repeated: bool = Field(description="It was known already in this partition, and nothing changed.")
 
 
 class AskedOut(BaseModel):

@@ -2,6 +2,9 @@
 
 ``lock`` is held by the one process that has the metadata open. ``server.json`` says where it listens, once it does.
 ``token`` and ``worker-token`` are readable by their owner alone.
+
+A folder may come from a stranger. Tokens are sent where its files say, so they are believed only while a process of
+ours holds the lock, and only for an address of this machine.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +27,9 @@ WORKER_TOKEN = "worker-token"  # noqa: S105 - the name of a file
 LOCK = "lock"
 SERVER = "server.json"
 POLL_SECONDS = 0.05
+
+_HERE = re.compile(r"http://(127(\.[0-9]{1,3}){3}|\[::1\]|localhost):[0-9]{1,5}")
+"""Where a server is asked that was found by its folder. One that others reach is named by who asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,12 @@ def exclusive(state: Path, wait_seconds: float = 2.0) -> Iterator[None]:
 def in_use(state: Path) -> Conflict:
     """Returns the refusal that names the process which has the project."""
     by = holder(state) or "(unknown)"
+    server = _announced(state)
+    if server is not None and server.pid == by and not _HERE.fullmatch(server.url):
+        return Conflict(
+            f"process {by} uses {state} now and says that it listens on {server.url}, which is not on this machine "
+            "alone; name it by --url (or RIPARIAN_URL), and set RIPARIAN_TOKEN"
+        )
     return Conflict(f"process {by} uses {state} now (it holds {LOCK}); wait for it, or stop it and try again")
 
 
@@ -89,13 +103,52 @@ def release_after(descriptor: int) -> Iterator[None]:
 
 
 def running_server(state: Path) -> RunningServer | None:
-    """Returns the server that holds the lock and listens. What a killed one left behind names another process."""
+    """Returns the server of ours that holds the lock and listens on this machine. What a killed one left behind, or
+    what came with a copied folder, is not believed."""
+    try:
+        if not all(_is_ours(file) for file in (state.resolve(), state / LOCK, state / SERVER)) or is_free(state):
+            return None
+    except OSError:
+        return None
+    server = _announced(state)
+    return server if server is not None and server.pid == holder(state) and _HERE.fullmatch(server.url) else None
+
+
+def _announced(state: Path) -> RunningServer | None:
+    """Returns what the folder says of a server, true or not."""
     try:
         body = json.loads((state / SERVER).read_text(encoding="utf-8"))
-        server = RunningServer(url=str(body["url"]), pid=int(body["pid"]))
+        # Who listens everywhere listens here too.
+        url = str(body["url"]).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        return RunningServer(url=url, pid=int(body["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return server if server.pid == holder(state) else None
+
+
+def is_free(state: Path) -> bool:
+    """Whether nobody holds the lock now; raises OSError when it can not be opened."""
+    descriptor = os.open(state / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it belongs to who asks, and is no link to something that does."""
+    found = path.lstat()
+    return found.st_uid == os.getuid() and not stat.S_ISLNK(found.st_mode)
+
+
+def token_for(state: Path, url: str) -> str | None:
+    """Returns what to show the server at ``url``: the caller's token, or the folder's for the folder's own server."""
+    if token := os.environ.get("RIPARIAN_TOKEN"):
+        return token
+    server = running_server(state)
+    return read_token(state) if server is not None and server.url == url.rstrip("/") else None
 
 
 def announce(state: Path, url: str) -> None:

@@ -229,7 +229,7 @@ def _cycles(project: _Project) -> Iterator[Problem]:
         path: dict[AssetKey, Iterator[AssetKey]] = {}
         turn: AssetKey | None = start if start not in done else None
         while turn is not None:
-            path[turn] = iter([i.asset for i in makers[turn].inputs if i.asset in makers])
+            path[turn] = iter([up for up in _before(makers[turn]) if up in makers])
             turn = None
             while path and turn is None:
                 here = next(reversed(path))
@@ -244,6 +244,14 @@ def _cycles(project: _Project) -> Iterator[Problem]:
                     del path[here]
 
 
+def _before(workflow: WorkflowSpec) -> Iterator[AssetKey]:
+    """Yields what comes before the workflow: what it consumes, and what it waits for updates of."""
+    yield from (i.asset for i in workflow.inputs)
+    # What it makes itself is told by a rule of its own.
+    named = (a for a in workflow.trigger.assets if a not in workflow.produces)
+    yield from (a for a in named if workflow.trigger.watches(a, consumed=False))
+
+
 def _cycle(upstream: list[AssetKey], makers: Dict[AssetKey, WorkflowSpec]) -> Problem:
     ring = upstream[::-1]  # as the data flows
     first = ring.index(min(ring))
@@ -251,7 +259,7 @@ def _cycle(upstream: list[AssetKey], makers: Dict[AssetKey, WorkflowSpec]) -> Pr
     return Problem(
         code="cycle",
         message=f"these assets are made from themselves: {' -> '.join([*ring, ring[0]])}",
-        remedy="Take one of these inputs out",
+        remedy="Take one of these out of what is consumed, or out of an on_update(…)",
         location=makers[ring[0]].location,
     )
 

@@ -12,6 +12,11 @@ from riparian.assets.manifest import AssetSpec, WorkflowSpec
 from riparian.assets.partitions import AllPartitions
 from riparian.assets.tasks import Argument, Ref, TaskSpec
 
+DECIDES = ("str", "bool", "")
+"""What a task returns that a branch decides by; where nothing is said, the run will tell."""
+
+LONGEST_NAME = 200
+
 
 def task_problems(workflow: WorkflowSpec, assets: Dict[AssetKey, AssetSpec]) -> Iterator[Problem]:
     """Yields what is wrong with the tasks of one workflow; ``assets`` are all that are declared."""
@@ -33,6 +38,13 @@ def task_problems(workflow: WorkflowSpec, assets: Dict[AssetKey, AssetSpec]) -> 
                     remedy=remedy,
                     location=workflow.location,
                 )
+        if task.labels and task.returns not in DECIDES:
+            yield Problem(
+                code="bad_decision",
+                message=f"a branch of {workflow.key} decides by {task.name}, which returns {task.returns}",
+                remedy="Let it return a text, or True or False",
+                location=workflow.location,
+            )
         tasks[task.name] = task
     for key in sorted(set(workflow.produces) - {t.output for t in workflow.tasks}) if workflow.tasks else ():
         yield Problem(
@@ -52,6 +64,12 @@ def _strange(workflow: WorkflowSpec, task: TaskSpec, before: Dict[str, TaskSpec]
     inputs = {i.parameter for i in workflow.inputs}
     if task.name in before:
         return "is there twice"
+    if len(task.name) > LONGEST_NAME or not task.name.isprintable():
+        return "has a name that can not be shown"
+    if task.mapped and task.output:
+        return f"is mapped, and makes {task.output} too"
+    if task.mapped and task.labels:
+        return "is mapped, and a branch decides by it"
     if task.output and task.output not in workflow.produces:
         return f"makes {task.output}, which the workflow does not produce"
     if task.mapped and task.mapped not in {a.parameter for a in task.arguments}:
@@ -69,6 +87,8 @@ def _strange(workflow: WorkflowSpec, task: TaskSpec, before: Dict[str, TaskSpec]
             return f"takes what {ref.name!r} makes, which does not come before it"
         if ref.kind in ("task", "results") and (ref.kind == "results") != bool(before[ref.name].mapped):
             return f"takes the {ref.kind} of {ref.name!r}, which is {'' if before[ref.name].mapped else 'not '}mapped"
+        if ref.kind == "list" and not ref.items:
+            return "takes a list of nothing"
         if ref.kind == "list" and any(i.kind not in ("task", "choice", "value") for i in _within(ref)):
             return "takes a list of what is no single result"
         if ref.kind == "choice" and not set(ref.labels) <= set(before[ref.name].labels):

@@ -46,6 +46,11 @@ def closure(root: Path, loaded: Iterable[Path]) -> dict[str, bytes]:
     return dict(sorted(contents.items()))
 
 
+def dotted_name(path: str) -> str:
+    """Returns the name by which the file of a project is imported; ``path`` is relative to the project's folder."""
+    return ".".join(PurePosixPath(path.removesuffix("/__init__.py")).with_suffix("").parts)
+
+
 def _imported(root: Path, name: str, content: bytes) -> Iterator[Path]:
     try:
         tree = ast.parse(content)

@@ -134,6 +134,15 @@ class _Reader:
 
     def composed(self, call: Call) -> Composed:
         function = plain_function(call.task.function, "@task")
+        if function.__code__.co_posonlyargcount or function.__code__.co_flags & 0x0C:  # *args, **kwargs
+            self._problems.append(
+                Problem(
+                    code="unbindable_signature",
+                    message=f"{function.__qualname__} takes positional-only arguments, *args or **kwargs",
+                    remedy="Give each thing that the task takes a parameter of its own",
+                    location=self._place(location_of(function)),
+                )
+            )
         evaluate, location = self._evaluator(function), self._place(location_of(function))
         returns = self._noted(annotated(function, "return", evaluate, location))
         self._returns[call.name] = returns

@@ -21,6 +21,7 @@ from riparian.assets.keys import AssetKey, key_of, parse_key
 from riparian.assets.partitions import KINDS, AllPartitions, Identity, Mapping, One, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
+from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS
 from riparian.assets.triggers import Trigger, on_update
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -232,7 +233,13 @@ def expect_cut(partitions: object, trigger: object = None) -> None:
 def seconds_of(timeout: float | timedelta | None) -> float | None:
     """Returns the seconds that a time-out says; raises DeclarationError when they leave no time."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if seconds is not None and not seconds > 0:
+    if seconds is None:
+        return None
+    if type(seconds) not in (int, float) or not seconds <= LONGEST_SECONDS:
+        raise DeclarationError(
+            f"timeout={timeout!r} can not be meant; write seconds or a timedelta, of at most {LONGEST_SECONDS:,}"
+        )
+    if seconds < SHORTEST_SECONDS:
         raise DeclarationError(f"timeout={timeout!r} leaves no time to run; write seconds above 0")
     return seconds
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class RiparianError(Exception):
@@ -75,3 +77,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.location or '?'}: {self.message}. {self.remedy}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the problem as JSON shows it: ``{"code", "message", "remedy", "file", "line"}``."""
+        file, line = (self.location.file, self.location.line) if self.location else (None, None)
+        return {"code": self.code, "message": self.message, "remedy": self.remedy, "file": file, "line": line}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Problem:
+        """Returns the problem that ``to_json`` wrote."""
+        location = Location(body["file"], body["line"]) if body.get("file") else None
+        return cls(code=body["code"], message=body["message"], remedy=body["remedy"], location=location)

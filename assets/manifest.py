@@ -10,6 +10,7 @@ from typing import Any
 
 from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
+from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, Kinds, judge, texts, within
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.partitions import MAPPINGS, Mapping, Partitions, partitions_from_json
 from riparian.assets.policy import Policy
@@ -69,7 +70,7 @@ class Manifest:
     assets: tuple[AssetSpec, ...] = ()
     workflows: tuple[WorkflowSpec, ...] = ()
     text: str = field(default="", init=False, repr=False, compare=False)
-    """What it was read from, where it was: to write a large manifest again takes as long as to read it."""
+    """What it was read from, where that is just how ``to_json`` writes: to write a large one again takes time."""
 
     def to_json(self) -> str:
         """Returns canonical JSON: the same declarations give the same text."""
@@ -80,20 +81,28 @@ class Manifest:
             "assets": [_asset_json(a) for a in self.assets],
             "workflows": [_workflow_json(w) for w in self.workflows],
         }
-        return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _canonical(body)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Manifest:
-        """Reads what ``to_json`` wrote; raises DeclarationError that names the first thing it can not read."""
+    def from_json(cls, text: str | bytes, admit: Callable[[str], None] | None = None) -> Manifest:
+        """Reads what ``to_json`` wrote; raises DeclarationError that names the first thing it can not read.
+
+        ``admit`` is told the project first, and raises what it likes: to read what strangers sent costs time.
+        """
         try:
             body = json.loads(text)
+            if admit is not None:
+                judge({"project": body["project"]}, _FIELDS, "a manifest")
+                admit(body["project"])
+            written = _canonical(body)
             # Escapes can write half a character, which no catalogue keeps; `to_json` writes none.
-            if b"\\u" in (text.encode() if isinstance(text, str) else text):
-                json.dumps(body, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as exc:
+            written.encode()
+        except (KeyError, TypeError, ValueError, RecursionError) as exc:
             raise DeclarationError(f"this is not a manifest ({exc}); write it by `riparian apply`") from exc
         read = cls.from_body(body)
-        object.__setattr__(read, "text", text if isinstance(text, str) else text.decode())
+        if written == (text if isinstance(text, str) else text.decode()):
+            # All of it was read: unknown fields are refused, and what was said twice is not how it is written.
+            object.__setattr__(read, "text", written)
         return read
 
     @classmethod
@@ -105,6 +114,7 @@ class Manifest:
                     f"this manifest has version {body['version']}, this control plane reads {MANIFEST_VERSION}; "
                     "run the same version of riparian on both sides"
                 )
+            judge(body, _FIELDS, "a manifest")
             assets = tuple([_asset(a) for a in body["assets"]])
             known = {a.key: a.key for a in assets}
 
@@ -113,15 +123,45 @@ class Manifest:
                 return known.get(text) or parse_key(text)
 
             return cls(
-                project=str(body["project"]),
-                bundle=str(body["bundle"]),
+                project=body["project"],
+                bundle=body["bundle"],
                 assets=assets,
                 workflows=tuple([_workflow(w, key) for w in body["workflows"]]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
             raise DeclarationError(
                 f"this is not a manifest ({type(exc).__name__}: {exc}); write it by `riparian apply`"
             ) from exc
+
+
+def _canonical(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+_FIELDS: Dict[str, Kinds] = {"version": (int,), "project": TEXT, "bundle": TEXT, "assets": LIST, "workflows": LIST}
+_ASSET_FIELDS: Dict[str, Kinds] = {
+    "key": TEXT,
+    "kind": TEXT,
+    "format": TEXT,
+    "partitions": OBJECT,
+    "policy": OBJECT,
+    "arrives": OBJECT,
+    "producer": TEXT,
+    "description": TEXT,
+    "location": LIST,
+}
+_ARRIVES_FIELDS: Dict[str, Kinds] = {"pattern": TEXT, "settle_seconds": NUMBER}
+_WORKFLOW_FIELDS: Dict[str, Kinds] = {
+    "key": TEXT,
+    "inputs": LIST,
+    "produces": LIST,
+    "tasks": LIST,
+    "trigger": OBJECT,
+    "fingerprint": TEXT,
+    "partitions": OBJECT,
+    "location": LIST,
+}
+LONGEST_SETTLE_SECONDS = 86_400
 
 
 # Written out and sparse, not by dataclasses.asdict, which copies deeply: a large project has ten thousands of these.
@@ -130,6 +170,15 @@ class Manifest:
 
 def _location_json(location: Location) -> list[Any]:
     return [location.file, location.line]
+
+
+def _location(body: Dict[str, Any]) -> Location | None:
+    if "location" not in body:
+        return None
+    file, line = body["location"]
+    if type(file) is not str or type(line) is not int or not 0 <= line < 2**31:
+        raise DeclarationError("its location is no place in a file; write [file, line]")
+    return Location(file, line)
 
 
 def _asset_json(a: AssetSpec) -> dict[str, Any]:
@@ -150,9 +199,23 @@ def _asset_json(a: AssetSpec) -> dict[str, Any]:
 
 
 def _asset(body: Dict[str, Any]) -> AssetSpec:
+    judge(body, _ASSET_FIELDS, "an asset")
+    key = parse_key(body["key"])
+    try:
+        return _read_asset(key, body)
+    except _SHAPES as exc:
+        raise _unreadable(f"the asset {key}", exc) from exc
+
+
+def _read_asset(key: AssetKey, body: Dict[str, Any]) -> AssetSpec:
     get = body.get
+    if body["kind"] not in ("source", "asset"):
+        raise DeclarationError(f"kind is {body['kind'][:80]!r}; write 'source' or 'asset'")
+    if "arrives" in body:
+        judge(body["arrives"], _ARRIVES_FIELDS, "arrives")
+        within(body["arrives"].get("settle_seconds", 1), 0, LONGEST_SETTLE_SECONDS, "settle_seconds")
     return AssetSpec(
-        key=parse_key(body["key"]),
+        key=key,
         kind=body["kind"],
         format=body["format"],
         partitions=partitions_from_json(get("partitions")),
@@ -160,8 +223,19 @@ def _asset(body: Dict[str, Any]) -> AssetSpec:
         arrives=FileDrop(**body["arrives"]) if "arrives" in body else None,
         producer=get("producer"),
         description=get("description", ""),
-        location=Location(*body["location"]) if "location" in body else None,
+        location=_location(body),
     )
+
+
+_SHAPES = (DeclarationError, KeyError, TypeError, ValueError, AttributeError)
+"""What a wrong shape raises."""
+
+
+def _unreadable(what: str, exc: Exception) -> DeclarationError:
+    why = (
+        str(exc) if isinstance(exc, DeclarationError) else f"{type(exc).__name__}: {exc}; write it by `riparian apply`"
+    )
+    return DeclarationError(f"{what}: {why}")
 
 
 def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
@@ -181,13 +255,28 @@ def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
 
 
 def _workflow(body: Dict[str, Any], key: Callable[[Any], AssetKey]) -> WorkflowSpec:
+    judge(body, _WORKFLOW_FIELDS, "a workflow")
+    name = key(body["key"])
+    try:
+        return _read_workflow(name, body, key)
+    except _SHAPES as exc:
+        raise _unreadable(f"the workflow {name}", exc) from exc
+
+
+def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], AssetKey]) -> WorkflowSpec:
+    taken = [parameter for parameter, _, _ in body["inputs"]]
+    texts(taken, "an input")
+    if len(set(taken)) != len(taken):
+        raise DeclarationError("two inputs have one name; name each once")
+    if not body["tasks"]:
+        raise DeclarationError("it has no tasks; name at least one")
     return WorkflowSpec(
-        key=key(body["key"]),
+        key=name,
         inputs=tuple([InputSpec(parameter=p, asset=key(a), mapping=MAPPINGS[m]) for p, a, m in body["inputs"]]),
         produces=tuple([key(a) for a in body["produces"]]),
         tasks=tuple([task_from_json(t, key) for t in body["tasks"]]),
         trigger=trigger_from_json(body["trigger"]),
         partitions=partitions_from_json(body.get("partitions")),
         fingerprint=body["fingerprint"],
-        location=Location(*body["location"]) if "location" in body else None,
+        location=_location(body),
     )

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from riparian.assets.errors import DeclarationError
+from riparian.assets.fields import LIST, TEXT, Kinds, judge
 
 WHOLE = ""
 """The partition key of an asset that is not partitioned."""
@@ -160,11 +161,20 @@ def fits(partitions: Partitions | None, key: str) -> bool:
     return True
 
 
+_FIELDS: dict[str, dict[str, Kinds]] = {
+    "daily": {"kind": TEXT, "name": TEXT, "start": TEXT, "end": (str, type(None))},
+    "static": {"kind": TEXT, "name": TEXT, "keys": LIST},
+}
+
+
 def partitions_from_json(body: dict[str, Any] | None) -> Partitions | None:
     """Reads what ``to_json`` wrote; raises DeclarationError for what this version does not know."""
     if body is None:
         return None
-    match body.get("kind"):
+    kind = body.get("kind")
+    if isinstance(kind, str) and kind in _FIELDS:
+        judge(body, _FIELDS[kind], "partitions")
+    match kind:
         case "daily":
             return Daily(body["name"], body["start"], body.get("end"))
         case "static":

@@ -14,7 +14,7 @@ from typing import Any
 from riparian.assets.annotations import evaluate, format_of
 from riparian.assets.binding import Catalogue, Evaluate, bind
 from riparian.assets.check import FORMATS, check, in_order
-from riparian.assets.closure import is_first_party
+from riparian.assets.closure import dotted_name, is_first_party
 from riparian.assets.composition import Body, Composed, read_body
 from riparian.assets.declare import Declaration, Declared, Source, Workflow, declaration_of, plain_function
 from riparian.assets.errors import Location, Problem
@@ -55,10 +55,14 @@ def describe(
     declared: Iterable[Declared],
     modules: Mapping[str, ModuleType],
     *,
+    files: Collection[str] = (),
     formats: Collection[str] = FORMATS,
 ) -> Project:
-    """Returns what was ``declared``, bound and checked. ``modules`` are the first-party ones, by name."""
-    reader = _Reader(root, modules)
+    """Returns what was ``declared``, bound and checked. ``modules`` are the first-party ones, by name.
+
+    ``files`` are the paths, relative to ``root``, of all its code: of ``modules``, and what their functions import.
+    """
+    reader = _Reader(root, modules, files)
     own = [d for d in dict.fromkeys(declared) if reader.is_own(d)]
     catalogue = Catalogue((key, d.partitions) for d in own for key in _makes(d))
     assets: list[AssetSpec] = []
@@ -82,11 +86,11 @@ def describe(
 class _Reader:
     """What has to be looked up in the project's files and modules, each once, and what was found wrong there."""
 
-    def __init__(self, root: Path, modules: Mapping[str, ModuleType]) -> None:
+    def __init__(self, root: Path, modules: Mapping[str, ModuleType], files: Collection[str]) -> None:
         self._root = root
         self._modules = modules
         self._names = _names(modules)
-        self._code = Code(modules)
+        self._code = Code(modules, {dotted_name(file): root / file for file in files})
         self._files: dict[str, tuple[bool, str]] = {}
         self._evaluated: dict[tuple[int, str], object] = {}
         self.problems: list[Problem] = []

@@ -16,11 +16,12 @@ from riparian.assets.errors import DeclarationError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DAY = 86_400_000_000
-_SPANS = (_DAY // 12, 2 * _DAY, 32 * _DAY, 400 * _DAY, 9 * 366 * _DAY, 60 * 366 * _DAY)
-"""How far back a tick is looked for: the few that lie in the first span with any are gone through."""
+_SECOND = 1_000_000
+_BACK = 3_600 * _SECOND
+"""How far before a tick it is begun to look forwards, so that the tick itself is met."""
 
 
+@lru_cache(maxsize=4096)
 def check_schedule(expression: str, timezone: str) -> None:
     """Raises DeclarationError for what can not be read, for a zone that there is not, and for what never ticks."""
     _check_zone(expression, timezone)
@@ -52,11 +53,11 @@ def following(expression: str, timezone: str, after: int) -> int | None:
 
 @lru_cache(maxsize=4096)
 def latest(expression: str, timezone: str, at: int) -> int | None:
-    """Returns the last tick that is not after the instant; None when there is none in sixty years."""
-    # Forwards, from further and further back: backwards cronsim loses the second of two equal hours.
-    for span in _SPANS:
+    """Returns the last tick that is not after the instant; None when there is none in fifty years."""
+    # Backwards cronsim loses the second of two equal hours: what it finds is where to begin, and forwards decides.
+    for about in _ticks(expression, timezone, at + _SECOND, reverse=True):
         last = None
-        for tick in _ticks(expression, timezone, at - span):
+        for tick in _ticks(expression, timezone, min(about, at) - _BACK):
             if tick > at:
                 break
             last = tick
@@ -79,12 +80,12 @@ def day_of(at: int, timezone: str) -> str:
     return local(at, timezone).date().isoformat()
 
 
-def _ticks(expression: str, timezone: str, after: int) -> Iterator[int]:
-    """Yields the ticks from about the instant on; the first may lie before it, where clocks are set back."""
+def _ticks(expression: str, timezone: str, after: int, *, reverse: bool = False) -> Iterator[int]:
+    """Yields the ticks from about the instant on, or back; the first may lie before it, where clocks are set back."""
     from cronsim import CronSim
 
     start = (_EPOCH + timedelta(microseconds=after)).replace(microsecond=0)
-    for tick in CronSim(expression, start.astimezone(_zone(timezone))):
+    for tick in CronSim(expression, start.astimezone(_zone(timezone)), reverse):
         yield (tick.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 

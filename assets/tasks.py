@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riparian.assets.errors import DeclarationError
+from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, constant, judge, texts, within
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.retry import Retry
 
@@ -18,6 +19,12 @@ CONTEXT = "ctx"
 
 ONCE = Retry()
 """What holds where nothing is said of trying again."""
+
+DEEPEST = 20
+"""Lists and roads in one another that an argument may refer through."""
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 366 * 86_400
+"""What a time-out may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +140,41 @@ def task_json(task: TaskSpec) -> dict[str, Any]:
     return body
 
 
+_FIELDS = {
+    "name": TEXT,
+    "module": TEXT,
+    "qualname": TEXT,
+    "returns": TEXT,
+    "arguments": LIST,
+    "output": TEXT,
+    "context": TEXT,
+    "mapped": TEXT,
+    "roads": LIST,
+    "labels": LIST,
+    "retry": OBJECT,
+    "timeout_seconds": NUMBER,
+}
+
+
 def task_from_json(body: Mapping[str, Any], key: Callable[[Any], AssetKey] = parse_key) -> TaskSpec:
     """Reads what ``task_json`` wrote; raises what a wrong shape raises, or DeclarationError. ``key`` reads keys."""
+    judge(body, _FIELDS, "a task")
     get = body.get
+    if not body["name"]:
+        raise DeclarationError("a task has no name; write the manifest by `riparian apply`")
+    what = f"the task {body['name'][:200]!r}"
+    taken = [name for name, _, _ in body["arguments"]]
+    texts([text for p, t, _ in body["arguments"] for text in (p, t)], f"{what}: a parameter or its type")
+    if len(set(taken)) != len(taken):
+        raise DeclarationError(f"{what} takes a parameter twice; name each once")
+    if "labels" in body:
+        texts(body["labels"], f"{what}: a label")
+    if "roads" in body:
+        texts([text for road in body["roads"] for text in road], f"{what}: a road")
+    if "timeout_seconds" in body:
+        within(body["timeout_seconds"], SHORTEST_SECONDS, LONGEST_SECONDS, f"{what}: timeout_seconds")
     return TaskSpec(
-        name=str(body["name"]),
+        name=body["name"],
         module=body["module"],
         qualname=body["qualname"],
         context=get("context"),
@@ -165,20 +202,23 @@ def _ref_json(ref: Ref) -> dict[str, Any]:
             return {kind: ref.name}
 
 
-def _ref(body: Mapping[str, Any]) -> Ref:
-    match dict(body):
-        case {"input": name}:
-            return Ref(kind="input", name=name)
-        case {"task": name}:
-            return Ref(kind="task", name=name)
-        case {"results": name}:
-            return Ref(kind="results", name=name)
-        case {"value": value}:
+def _ref(body: Any, depth: int = 0) -> Ref:
+    if depth > DEEPEST:
+        raise DeclarationError(f"an argument refers through more than {DEEPEST} levels; let a task of its own choose")
+    # By their fields, no more and no less: what is not read here would be kept unread.
+    match sorted(body.items()) if type(body) is dict else ():
+        case [("input" | "task" | "results" as kind, str(name))]:
+            return Ref(kind=kind, name=name)
+        case [("value", value)]:
+            constant(value, "a constant")
             return Ref(kind="value", value=value)
-        case {"list": items}:
-            return Ref(kind="list", items=tuple(_ref(i) for i in items))
-        case {"choice": name, "roads": roads}:
-            return Ref(kind="choice", name=name, labels=tuple(roads), items=tuple(_ref(i) for i in roads.values()))
+        case [("list", list(items))]:
+            return Ref(kind="list", items=tuple([_ref(i, depth + 1) for i in items]))
+        case [("choice", str(name)), ("roads", dict(roads))]:
+            items = [_ref(i, depth + 1) for i in roads.values()]
+            return Ref(kind="choice", name=name, labels=tuple(roads), items=tuple(items))
+    import reprlib  # only here, and for what is as long or as deep as somebody liked
+
     raise DeclarationError(
-        f"a task takes {body!r}, which this version does not know; use the same version on both sides"
+        f"a task takes {reprlib.repr(body)}, which this version does not know; use the same version on both sides"
     )

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from riparian.assets.errors import DeclarationError
+from riparian.assets.fields import LIST, OBJECT, TEXT, Kinds, judge
 from riparian.assets.keys import AssetKey, key_of
 from riparian.assets.schedules import check_schedule
+
+LONGEST_CRON = 100
+"""Characters of an expression, and of a timezone."""
 
 DEEPEST = 20
 """Levels of ``&`` and ``|`` in one another that a manifest may hold."""
@@ -138,6 +142,11 @@ class OnCron(Trigger):
         for name, value in (("the expression", self.expression), ("timezone", self.timezone)):
             if not isinstance(value, str):
                 raise DeclarationError(f"on_cron: {name} is {value!r}; write on_cron('0 6 * * *', timezone='UTC')")
+            if len(value) > LONGEST_CRON:
+                raise DeclarationError(
+                    f"on_cron: {name} is longer than {LONGEST_CRON} characters: {value[:LONGEST_CRON]!r}…; "
+                    "combine shorter ones by |, such as on_cron('0 6 * * *') | on_cron('30 18 * * *')"
+                )
         object.__setattr__(self, "expression", " ".join(self.expression.split()))
         check_schedule(self.expression, self.timezone)
 
@@ -334,13 +343,27 @@ def manual() -> Manual:
     return Manual()
 
 
+_FIELDS: dict[str, dict[str, Kinds]] = {
+    "on_update": {"kind": TEXT, "assets": LIST, "all": (bool,)},
+    "on_cron": {"kind": TEXT, "expression": TEXT, "timezone": TEXT},
+    "missing": {"kind": TEXT, "assets": LIST},
+    "manual": {"kind": TEXT},
+    "not": {"kind": TEXT, "trigger": OBJECT},
+    "and": {"kind": TEXT, "triggers": LIST},
+    "or": {"kind": TEXT, "triggers": LIST},
+}
+
+
 def trigger_from_json(body: dict[str, Any], depth: int = 0) -> Trigger:
     """Reads what ``to_json`` wrote; raises DeclarationError for what this version does not know."""
     if depth > DEEPEST:
         raise DeclarationError(f"a trigger is nested deeper than {DEEPEST} levels; write fewer parentheses")
-    match body.get("kind"):
+    kind = body.get("kind")
+    if isinstance(kind, str) and kind in _FIELDS:
+        judge(body, _FIELDS[kind], "the trigger")
+    match kind:
         case "on_update":
-            return on_update(*body["assets"], all=bool(body.get("all", False)))
+            return on_update(*body["assets"], all=body.get("all", False))
         case "on_cron":
             return on_cron(body["expression"], body["timezone"])
         case "missing":

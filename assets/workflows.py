@@ -91,6 +91,12 @@ class Handle:
             "compute inside a @task, and use branch(…) to take one road or another"
         )
 
+    def __str__(self) -> str:
+        return str(self._refuse())
+
+    def __format__(self, how: str) -> str:
+        return str(self._refuse())
+
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __len__ = __contains__ = __int__ = __float__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __and__ = __or__ = __invert__ = _refuse
     __hash__ = object.__hash__
@@ -121,23 +127,27 @@ class Task(Generic[P, R]):
         ``items`` is a list, a task's result that is a list, or what another ``map`` returned. Returns the list of
         results, in the order of the items.
         """
-        parameters = [p for p in signature(self.function).parameters if p not in same and p != CONTEXT]
-        if not parameters:
+        free = [name for name in signature(self.function).parameters if name not in same and name != CONTEXT]
+        if not free:
             raise DeclarationError(
                 f"{self._name}.map: no parameter of {self._name} is left for the items; take one out of the named ones"
             )
+        over = free[0]
         if (composing := _composing.get()) is None:
-            return [self._run(**{parameters[0]: item}, **same) for item in items]  # type: ignore[call-arg]
+            made = [self._run(**{over: item}, **same) for item in items]  # type: ignore[call-arg]
+            return [result for result in made if result is not NoUpdate]
         if not isinstance(items, Handle | list | tuple):
             raise DeclarationError(
                 f"{self._name}.map goes through {type(items).__name__}; give it a list, or a task's result"
             )
-        return composing.call(self, {parameters[0]: items, **same}, mapped=parameters[0])  # type: ignore[return-value]
+        return composing.call(self, self._arguments((), {over: items, **same}), mapped=over)  # type: ignore[return-value]
 
     def _run(self, *args: P.args, **named: P.kwargs) -> R:
         # What takes something that is not there is skipped, as in a run.
-        skipped = any(value is NoUpdate for value in (*args, *named.values()))
-        return NoUpdate if skipped else self.function(*args, **named)
+        values = (*args, *named.values())
+        if any(value is NoUpdate or _is_all_empty(value) for value in values):
+            return NoUpdate  # type: ignore[no-any-return]
+        return self.function(*map(_made, args), **{name: _made(value) for name, value in named.items()})
 
     @property
     def _name(self) -> str:
@@ -265,6 +275,8 @@ def branch(decision: Any, roads: Dict[Any, Callable[[], Any]]) -> Any:
         raise DeclarationError(f"branch(…) has the roads {list(roads)}; name each by a text, or by True and False")
     if (composing := _composing.get()) is not None:
         return composing.branch(decision, roads)
+    if decision is NoUpdate:
+        return NoUpdate
     label = label_of(decision)
     for key, road in roads.items():
         if label_of(key) == label:
@@ -284,6 +296,15 @@ class _NoUpdate:
 
 NoUpdate: Any = _NoUpdate()
 """Returned in place of a value: the asset keeps its head, and nothing that follows from it runs."""
+
+
+def _made(value: Any) -> Any:
+    """A list without what has nothing new in it."""
+    return [item for item in value if item is not NoUpdate] if isinstance(value, list) else value
+
+
+def _is_all_empty(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(item is NoUpdate for item in value)
 
 
 @dataclass(slots=True, eq=False)
@@ -348,6 +369,8 @@ class Composition:
     def _ref(self, what: str, value: Any) -> Ref:
         if isinstance(value, Handle):
             return value._ref
+        if value is NoUpdate:
+            return NO_VALUE
         if isinstance(value, list | tuple) and any(isinstance(item, Handle) for item in value):
             items = tuple(self._ref(what, item) for item in value)
             if any(ref.kind in ("input", "results", "list") for item in items for ref in item.walk()):

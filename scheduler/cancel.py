@@ -36,8 +36,11 @@ def cancel(plane: Plane, run_id: str, by: Principal) -> None:
             )
         words = f"cancelled by {by.name}"
         runs.end(tx, run_id, "cancelled", words)
-        ticks = Cause.from_json(row.cause).body.get("ticks", {})
-        staleness.fail(tx, row.workflow, row.partition, run_id, row.as_of, ticks=ticks, outcome="cancelled")
+        cause = Cause.from_json(row.cause)
+        ticks = cause.body.get("ticks", {})
+        staleness.fail(
+            tx, row.workflow, row.partition, run_id, row.as_of, ticks, outcome="cancelled", asked=cause.is_asked
+        )
         staleness.release(tx, row.workflow, row.partition)
         audit.append(tx, by=by.name, act="cancel", on=run_id, detail=row.workflow)
         plan_and_wake(tx, plane)

@@ -7,23 +7,30 @@ nobody refers to.
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
 from riparian.assets.tasks import label_of
-from riparian.scheduler.core.facts import Cause, Level
+from riparian.scheduler import ending
+from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
-from riparian.scheduler.core.protocol import Report, Result, decode, encode
+from riparian.scheduler.core.protocol import CONTENT_LIMIT, Report, Result, Written, decode, encode
 from riparian.scheduler.core.retries import delay_after, may_repeat_lost
 from riparian.scheduler.plan import go_on
-from riparian.storage.metadata import files, origins, runs, staleness, timers, versions
+from riparian.storage.metadata import files, origins, runs, timers, versions
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import consumed_json
-from riparian.storage.objects import layout
+from riparian.storage.objects import WrongValue, layout
+from riparian.storage.objects.formats.json import checked
+
+MOST = 2**63 - 1
+"""Bytes or rows that the catalogue can note."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FORMAT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def lose(tx: Tx, step: Row[Any], why: str) -> None:
         return
     runs.move_step(tx, step.id, "failed", epoch=step.epoch + 1, losses=losses)
     run = runs.by_id(tx, [step.run])[step.run]
-    _end_failed(tx, run, f"{step.task}: lost {losses} times, the last time because {why}")
+    ending.fail(tx, run, f"{step.task}: lost {losses} times, the last time because {why}")
 
 
 def _result(report: Report, status: int, reason: str = "") -> Result:
@@ -90,6 +97,11 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
     makes = [result_name(run.workflow, spec, a) for a in spec.outputs or ("",)]
     if sorted([*(w.asset for w in report.outputs), *report.unchanged]) != sorted(makes):
         return f"the step makes {makes}, the attempt reported {[w.asset for w in report.outputs]}"
+    if run.kind == "ingest" and report.unchanged:
+        return "a file that is taken in becomes a version, the attempt reported that there is nothing new"
+    for written in report.outputs:
+        if fault := _misfit(written):
+            return f"the attempt reported of {written.asset} {fault}"
     if spec.labels and (fault := _no_road(spec, report)):
         return fault
     if not any(written.objects for written in report.outputs):
@@ -104,16 +116,49 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
     return ""
 
 
+def _misfit(written: Written) -> str:
+    """Returns what is said of a result that can not be so, or nothing. What is taken here others rely on unseen."""
+    if not _DIGEST.fullmatch(written.digest):
+        return f"the digest {written.digest[:80]!r}, which is not 64 hexadecimal digits"
+    if not _FORMAT.fullmatch(written.format):
+        return f"the format {written.format[:80]!r}, which is no name of one"
+    if not 0 <= written.bytes <= MOST:
+        return f"{_number(written.bytes)} bytes"
+    if written.rows is not None and not 0 <= written.rows <= MOST:
+        return f"{_number(written.rows)} rows"
+    if (written.content is None) == (not written.objects):
+        return "both content and objects" if written.objects else "neither content nor objects"
+    return "" if written.content is None else _bad_content(written, written.content)
+
+
+def _bad_content(written: Written, content: str) -> str:
+    if written.format != "json":
+        return f"content in the format {written.format}; only JSON travels in a report"
+    if len(content) > CONTENT_LIMIT or len(content.encode(errors="replace")) > CONTENT_LIMIT:
+        return f"content of {len(content)} characters; {CONTENT_LIMIT} bytes are allowed, more belongs into an object"
+    try:
+        value = checked(content)
+    except WrongValue as exc:
+        return f"content that can not be read again: {exc}"
+    if isinstance(value, list) and written.rows != len(value):
+        return f"{written.rows} rows of a list that has {len(value)} items"
+    return ""
+
+
+def _number(value: int) -> str:
+    return str(value) if abs(value) <= MOST else "far too many"
+
+
 def _no_road(spec: StepSpec, report: Report) -> str:
     """Returns why the decision leads nowhere, or nothing."""
     text = next((w.content for w in report.outputs), "")
     if text == "":
         return ""  # it decided nothing, and all roads are skipped
-    label = None if text is None else label_of(json.loads(text))
+    label = None if text is None else label_of(checked(text))
     if label in spec.labels:
         return ""
     said = repr(label) if text else "a long value"
-    return f"{spec.task} returned {said}; the branch on it has the roads {', '.join(spec.labels)}"
+    return f"returned {said}; the branch on it has the roads {', '.join(spec.labels)}"
 
 
 def result_name(workflow: str, spec: StepSpec, output: str) -> str:
@@ -170,37 +215,11 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
         versions.add(tx, values, inputs)
     runs.end_attempt(tx, step.id, step.epoch, "succeeded", None)
     runs.move_step(tx, step.id, "succeeded")
-    if go_on(tx, run.id, step.task, pins):
-        _complete(tx, graph, run, pins, cause)
-
-
-def _complete(tx: Tx, graph: Graph, run: Row[Any], pins: list[Pin], cause: Cause) -> None:
-    """Publishes what the run made, and wakes who looks at it or waited for it."""
-    if run.kind == "ingest":
-        # Files are seen in an order; the later one wins, however long its copy took.
-        moved = versions.publish(tx, run.id, {"": cause.body["seq"]})
-        taken = versions.of_run(tx, run.id)
-        files.end(tx, run.id, "committed", version=taken)
-        staleness.mark_one(tx, run.workflow, run.partition)
-    else:
-        moved = versions.publish(tx, run.id, {p.name: p.seq for p in pins})
-        consumed = [(p.name, Level(p.seq, p.digest, p.origins)) for p in pins]
-        staleness.consume(
-            tx,
-            {
-                "workflow": run.workflow,
-                "partition": run.partition,
-                "run": run.id,
-                "fingerprint": run.fingerprint,
-                "params": run.params,
-                "as_of": run.as_of,
-                "inputs": consumed_json(consumed),
-                "ticks": json.dumps(cause.body.get("ticks", {}), sort_keys=True),
-            },
-        )
-    runs.end(tx, run.id, "succeeded")
-    staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
-    staleness.release(tx, run.workflow, run.partition)
+    through, fault = go_on(tx, run.id, step.task, pins)
+    if fault:
+        ending.fail(tx, run, fault)
+    elif through:
+        ending.complete(tx, graph, run)
 
 
 def _fail(tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool) -> None:
@@ -216,15 +235,4 @@ def _fail(tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, re
         timers.put(tx, "step", step.id, ready_at)
         return
     runs.move_step(tx, step.id, "failed", failures=failures)
-    _end_failed(tx, run, f"{step.task}: {error}")
-
-
-def _end_failed(tx: Tx, run: Row[Any], error: str) -> None:
-    runs.end(tx, run.id, "failed", error)
-    if run.kind == "ingest":
-        files.end(tx, run.id, "superseded" if files.is_outdated(tx, run.id) else "quarantined", reason=error)
-        staleness.mark_one(tx, run.workflow, run.partition)
-    else:
-        ticks = Cause.from_json(run.cause).body.get("ticks", {})
-        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks)
-    staleness.release(tx, run.workflow, run.partition)
+    ending.fail(tx, run, f"{step.task}: {error}")

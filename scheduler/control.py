@@ -10,7 +10,7 @@ from riparian.scheduler import clock, ingest, sessions
 from riparian.scheduler.alarm import Alarm
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import ControlSettings, Plane
-from riparian.scheduler.tick import tick_safely
+from riparian.scheduler.tick import look_again, tick_safely
 from riparian.storage.metadata import files, timers
 from riparian.storage.metadata import sessions as session_rows
 from riparian.storage.metadata.database import Tx
@@ -121,6 +121,8 @@ class ControlPlane(Plane):
         if due:
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
             clock.ring(tx, graph, [subject for kind, subject in due if kind == "cron"])
+            if any(kind == "plan" for kind, _ in due):
+                look_again(tx)
         done = tick_safely(tx, graph)
         if done.planned:
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))

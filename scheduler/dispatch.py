@@ -16,6 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import OperationalError
 
 from riparian.assets.errors import RiparianError, Unauthenticated
+from riparian.scheduler import ending
 from riparian.scheduler.commit import Accepted, accept, output_directory, result_name
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import StepSpec
@@ -70,7 +71,7 @@ def exchange(tx: Tx, plane: Plane, message: Exchange, accepted: Sequence[Accepte
     results = tuple(_accept(tx, plane, graph, message.session, a) for a in accepted)
     if results:
         plan_and_wake(tx, plane, graph)
-    leases = grant(tx, plane, session, min(message.want, MAX_GRANT)) if message.want > 0 else ()
+    leases = grant(tx, plane, graph, session, min(message.want, MAX_GRANT)) if message.want > 0 else ()
     answer = Answer(results=results, leases=leases)
     if results or leases:
         sessions.keep_answer(tx, message.session, message.request, encode(_without_secrets(answer)))
@@ -97,23 +98,59 @@ def _accept(tx: Tx, plane: Plane, graph: Graph, session: str, accepted: Accepted
         log.exception(
             "the report of step %s at epoch %s could not be written; its attempt fails", report.step, report.epoch
         )
-        error = f"the control plane could not write the report ({type(exc).__name__}: {exc})"
-        spoiled = replace(report, outcome="failed", outputs=(), error=error)
-        taken = accept(tx, graph, session, Accepted(spoiled))
-        return replace(taken, status=422, reason=error) if taken.status == 200 else taken
+        error = f"the control plane could not write the report ({_said(exc)})"
+        return _spoil(tx, graph, session, replace(report, outcome="failed", outputs=()), error)
 
 
-def grant(tx: Tx, plane: Plane, session: Row[Any], want: int) -> tuple[Lease, ...]:
-    """Leases ready steps to the session: pinned inputs, an own directory for each attempt, and a secret."""
+def _spoil(tx: Tx, graph: Graph, session: str, report: Report, error: str) -> Result:
+    """Ends the attempt as failed, and where not even that can be written its run."""
+    try:
+        with tx.conn.begin_nested():
+            taken = accept(tx, graph, session, Accepted(replace(report, error=error)))
+            return replace(taken, status=422, reason=error) if taken.status == 200 else taken
+    except OperationalError:
+        raise
+    except Exception:
+        # The same outside loop as above: what is left is to end the run, so that nobody waits for it.
+        log.exception("the failure of step %s could not be written; its run fails", report.step)
+    step = runs.step_row(tx, report.step)
+    assert step is not None  # noqa: S101 - the first look at the report found it
+    ending.fail(tx, runs.by_id(tx, [step.run])[step.run], f"{step.task}: {error}")
+    return Result(step=report.step, epoch=report.epoch, status=422, reason=error)
+
+
+def _said(exc: Exception) -> str:
+    # Of what a worker sent: it may be long, and no text that the catalogue can keep.
+    return f"{type(exc).__name__}: {exc}"[:500].encode(errors="backslashreplace").decode()
+
+
+def grant(tx: Tx, plane: Plane, graph: Graph, session: Row[Any], want: int) -> tuple[Lease, ...]:
+    """Leases ready steps to the session: pinned inputs, an own directory for each attempt, and a secret.
+
+    The run of a step that can not be granted fails, with the reason; the others are granted.
+    """
     steps = runs.lease(tx, session.id, session.pool, want)
     if not steps:
         return ()
     of = runs.by_id(tx, [s.run for s in steps])
     runs.start(tx, of)
-    granted = Granted(tx, of.values())
-    attempts, leases = [], []
+    granted = Granted(tx, of.values(), len(steps))
+    attempts: list[dict[str, Any]] = []
+    leases: list[Lease] = []
+    spoiled: dict[str, str] = {}
     for step in steps:
         nonce = secrets.token_hex(16)
+        try:
+            lease = _lease(plane, granted, step, of[step.run], nonce)
+            encode(lease)  # what can not be sent must not keep the others of the answer from their worker
+        except OperationalError:
+            raise
+        except Exception as exc:
+            # One step that can not be granted must not keep all workers from all others for ever.
+            log.exception("step %s of run %s can not be granted; its run fails", step.id, step.run)
+            spoiled.setdefault(step.run, f"{step.task}: it can not be granted ({_said(exc)})")
+            continue
+        leases.append(lease)
         attempts.append(
             {
                 "step": step.id,
@@ -124,9 +161,12 @@ def grant(tx: Tx, plane: Plane, session: Row[Any], want: int) -> tuple[Lease, ..
                 "leased_at": tx.now,
             }
         )
-        leases.append(_lease(plane, granted, step, of[step.run], nonce))
-    runs.add_attempts(tx, attempts)
-    return tuple(leases)
+    runs.add_attempts(tx, [a for a, lease in zip(attempts, leases, strict=True) if lease.run not in spoiled])
+    for run, why in spoiled.items():
+        ending.fail(tx, of[run], why)
+    if spoiled:
+        plan_and_wake(tx, plane, graph)
+    return tuple(lease for lease in leases if lease.run not in spoiled)
 
 
 def _lease(plane: Plane, granted: Granted, step: Row[Any], run: Row[Any], nonce: str) -> Lease:

@@ -52,6 +52,7 @@ def record(
     that can not be kept, Conflict for what is no source of JSON and for an id that another update has.
     """
     content = _content(key, value)
+    rows = len(value) if isinstance(value, list | tuple) else None
     for name, text in (("id", id), ("digest", digest)):
         if len(text) > MAX_TEXT:
             raise Invalid(f"the {name} of an update has at most {MAX_TEXT} characters, this one has {len(text)}")
@@ -66,7 +67,7 @@ def record(
         if (before := runs.by_trigger_key(tx, known)) is not None:
             return _repeated(tx, before, key, id, told, content)
         run = _run(tx, key, at, known, Cause(kind="event", body={"id": id, "by": by.name}))
-        version = _publish(tx, graph, run, key, at, told, content)
+        version = _publish(tx, graph, run, key, at, told, content, rows)
         audit.append(tx, by=by.name, act="event", on=key, detail=at)
         plan_and_wake(tx, plane, graph)
         return Recorded(run=run, version=version, repeated=False)
@@ -135,7 +136,9 @@ def _run(tx: Tx, key: str, partition: str, known: str, cause: Cause) -> str:
     return run
 
 
-def _publish(tx: Tx, graph: Graph, run: str, key: str, partition: str, digest: str, content: str) -> str:
+def _publish(
+    tx: Tx, graph: Graph, run: str, key: str, partition: str, digest: str, content: str, rows: int | None
+) -> str:
     version = tx.new_id()
     values = {
         "id": version,
@@ -147,6 +150,7 @@ def _publish(tx: Tx, graph: Graph, run: str, key: str, partition: str, digest: s
         "format": "json",
         "digest": digest,
         "origins": origins.intern(tx, [key]),
+        "rows": rows,
         "bytes": len(content.encode()),
         "objects": "[]",
         "content": content,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from riparian.assets.tasks import Argument, Ref
@@ -18,16 +19,18 @@ from riparian.storage.metadata.database import Tx
 
 
 class Granted:
-    """Looks up what the steps of some runs receive, each version once."""
+    """Looks up what ``steps`` steps of some runs receive, each version once."""
 
-    def __init__(self, tx: Tx, of: Iterable[Row[Any]]) -> None:
+    def __init__(self, tx: Tx, of: Iterable[Row[Any]], steps: int) -> None:
         self._tx = tx
-        self._pins = {run.id: {p.parameter: p for p in decode(run.pins, list[Pin]) if p.parameter} for run in of}
+        self._steps = steps
+        self._pins = {run.id: _pins(run) for run in of}
         wanted = [p.version for pins in self._pins.values() for p in pins.values() if p.version]
         self._singles = versions.by_id(tx, wanted)
         # Many runs of one plan pin the same set, and many steps of one run take the same result.
         self._sets: dict[Pin, tuple[Piece, ...]] = {}
         self._results: dict[tuple[str, str], list[Row[Any]]] = {}
+        self._by_item: dict[tuple[str, str], dict[int, Row[Any]]] = {}
         self._items: dict[str, list[Any] | None] = {}
 
     def arguments(self, run: Row[Any], spec: StepSpec, item: int | None) -> tuple[tuple[Input, ...], dict[str, Any]]:
@@ -43,7 +46,7 @@ class Granted:
             elif ref.kind == "input":
                 inputs.append(self._input(self._pins[run.id][ref.name], argument, of))
             else:
-                inputs.append(self._result(run, ref, argument, of))
+                inputs.append(self._result(run, ref, argument, of, spec.item))
         return tuple(inputs), constants
 
     def _chosen(self, run: str, ref: Ref | None) -> Ref | None:
@@ -66,13 +69,15 @@ class Granted:
             parameter=argument.parameter, asset=pin.asset, type=argument.type, many=pin.many, pieces=pieces, item=item
         )
 
-    def _result(self, run: Row[Any], ref: Ref, argument: Argument, item: int | None) -> Input:
-        pieces = self._pieces(run.id, ref)
+    def _result(self, run: Row[Any], ref: Ref, argument: Argument, item: int | None, made: int | None) -> Input:
         listed = ref.kind in ("list", "results")
+        pieces: tuple[Piece, ...]
         if ref.kind == "results" and item is not None:
             # It goes through what another mapped task made, result by result.
-            pieces, item, listed = pieces[item : item + 1], None, False
-        pieces, item = self._picked(pieces, item)
+            pieces = (_piece(self._of_item(run.id, ref.name, item if made is None else made)),)
+            item, listed = None, False
+        else:
+            pieces, item = self._picked(self._pieces(run.id, ref), item)
         return Input(
             parameter=argument.parameter,
             asset=f"{run.workflow}/{ref.name or argument.parameter}",
@@ -104,10 +109,24 @@ class Granted:
             return (Piece(partition="", version="", format="json", digest="", content=json.dumps(ref.value)),)
         return tuple(_piece(row) for row in self._of(run, ref.name))
 
+    def _of_item(self, run: str, task: str, number: int) -> Row[Any]:
+        known = self._by_item.setdefault((run, task), {})
+        if number not in known:
+            # Steps are granted in the order of their items, so the next ones are asked for next.
+            known.update(runs.results_between(self._tx, run, task, number, number + self._steps - 1))
+        return known[number]
+
     def _of(self, run: str, task: str) -> list[Row[Any]]:
         if (run, task) not in self._results:
             self._results[run, task] = runs.results(self._tx, run, [task])[task]
         return self._results[run, task]
+
+
+def _pins(run: Row[Any]) -> dict[str, Pin]:
+    try:
+        return {p.parameter: p for p in decode(run.pins, list[Pin]) if p.parameter}
+    except (msgspec.DecodeError, RecursionError):
+        return {}  # its own steps will miss them; the others are granted
 
 
 def _piece(version: Row[Any]) -> Piece:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
+
+from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.retry import Retry
+from riparian.scheduler import ending
 from riparian.scheduler.core import flow
 from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, trigger_key
 from riparian.scheduler.core.graph import Edge, Graph, is_set
@@ -29,6 +34,7 @@ class Plan:
         self.runs: list[dict[str, Any]] = []
         self._steps: list[dict[str, Any]] = []
         self._superseded: list[tuple[str, str]] = []
+        self._settled: dict[str, str] = {}
 
     def add(self, facts: Facts, decision: Decision) -> str:
         """Plans the run with its inputs pinned as they stand in this transaction, and returns its id."""
@@ -61,7 +67,10 @@ class Plan:
                 "created_at": self._tx.now,
             }
         )
-        self._steps.extend(_steps(self._tx, run, workflow, pins))
+        steps, fault = _steps(self._tx, run, workflow, pins)
+        self._steps.extend(steps)
+        if fault or not any(s["state"] in ("ready", "blocked") for s in steps):
+            self._settled[run] = fault
         if decision.supersedes:
             self._superseded.append((decision.supersedes, run))
         return run
@@ -72,7 +81,19 @@ class Plan:
         new = {r["id"]: r for r in self.runs if r["trigger_key"] not in known}
         runs.supersede(self._tx, [(old, run) for old, run in self._superseded if run in new])
         runs.add(self._tx, list(new.values()), [s for s in self._steps if s["run"] in new])
+        self._settled = {run: fault for run, fault in self._settled.items() if run in new}
         return list(new)
+
+    def finish(self) -> None:
+        """Ends those of the written runs that no worker has anything to do for, after all else is noted of them."""
+        if not self._settled:
+            return
+        runs.start(self._tx, self._settled)
+        for run in runs.by_id(self._tx, self._settled).values():
+            if fault := self._settled[run.id]:
+                ending.fail(self._tx, run, fault)
+            else:
+                ending.complete(self._tx, self._graph, run)
 
     def _union(self, sets: frozenset[str], named: frozenset[str]) -> str:
         key = (sets, named)
@@ -96,8 +117,9 @@ class Plan:
         )
 
 
-def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> list[dict[str, Any]]:
-    """Returns the rows of a new run's steps: one for each task, and for each item where the items are known already."""
+def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> tuple[list[dict[str, Any]], str]:
+    """Returns the rows of a new run's steps: one for each task, and for each item where the items are known already;
+    and why the run can not be, or nothing."""
     sources = flow.made_from(workflow.tasks)
     specs = [
         StepSpec(
@@ -118,7 +140,13 @@ def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> lis
         for task in workflow.tasks
     ]
     found = {m.task: m for m in flow.moves(specs, {}, lengths(tx, specs, pins))}
-    return [row for spec in specs for row in _rows(tx, run, spec, found.get(spec.task))]
+    if fault := _fault(found.values()):
+        return [step_values(tx, run, spec, "blocked") for spec in specs], fault
+    return [row for spec in specs for row in _rows(tx, run, spec, found.get(spec.task))], ""
+
+
+def _fault(moves: Iterable[flow.Move]) -> str:
+    return next((m.reason or "" for m in moves if m.to == "failed"), "")
 
 
 def lengths(tx: Tx, specs: Sequence[StepSpec], pins: Sequence[Pin]) -> dict[str, int | None]:
@@ -126,7 +154,21 @@ def lengths(tx: Tx, specs: Sequence[StepSpec], pins: Sequence[Pin]) -> dict[str,
     wanted = flow.mapped_inputs(specs)
     pinned = {p.parameter: p.version for p in pins if p.parameter in wanted and p.version}
     found = versions.by_id(tx, pinned.values()) if pinned else {}
-    return {parameter: found[version].rows for parameter, version in pinned.items()}
+    return {parameter: _items(found[version]) for parameter, version in pinned.items()}
+
+
+def _items(version: Row[Any]) -> int | None:
+    """Returns how many items the version has; None for what is no list, or too large to be looked into here."""
+    if version.format != "json":
+        return None  # its rows are no items
+    known: int | None = version.rows
+    if known is not None or version.content is None:
+        return known
+    try:
+        value = json.loads(version.content)
+    except (ValueError, RecursionError):
+        return None
+    return len(value) if isinstance(value, list) else None
 
 
 def _rows(tx: Tx, run: str, spec: StepSpec, move: flow.Move | None) -> list[dict[str, Any]]:
@@ -134,7 +176,23 @@ def _rows(tx: Tx, run: str, spec: StepSpec, move: flow.Move | None) -> list[dict
         return [step_values(tx, run, spec, "blocked")]
     if move.items is None:
         return [step_values(tx, run, spec, move.to) | {"reason": move.reason}]
-    return [step_values(tx, run, spec) | {"map_index": index} for index in range(move.items)]
+    return _children(tx, run, spec, move)
+
+
+def _children(tx: Tx, run: str, spec: StepSpec, move: flow.Move) -> list[dict[str, Any]]:
+    """Returns the rows of a mapped task's steps, one for each item."""
+    assert move.over is not None  # noqa: S101 - the promise of a move with items
+    first = step_values(tx, run, spec)
+    rows = [first | {"id": tx.new_id(), "map_index": index} for index in range(move.items or 0)]
+    if move.over.kind == "value":
+        # Each its own item: with the whole list in every row, ten thousand items would be a hundred million.
+        for index, row in enumerate(rows):
+            row["spec"] = encode(flow.of_item(spec, move.over, index)).decode()
+    elif move.over.kind == "results":
+        for row, made in zip(rows, runs.made_items(tx, run, move.over.name), strict=True):
+            if made != row["map_index"]:
+                row["spec"] = encode(replace(spec, item=made)).decode()
+    return rows
 
 
 def step_values(tx: Tx, run: str, spec: StepSpec, state: str = "ready") -> dict[str, Any]:
@@ -152,23 +210,40 @@ def step_values(tx: Tx, run: str, spec: StepSpec, state: str = "ready") -> dict[
     }
 
 
-def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> bool:
-    """Lets the steps go on that waited for ``task``, of which one has just ended; whether the run is through."""
+def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> tuple[bool, str]:
+    """Lets the steps go on that waited for ``task``, of which one has just ended.
+
+    Returns whether the run is through, and why it can not go on, or nothing.
+    """
     waits, is_open = runs.waits(tx, run, task)
     if is_open or not waits:
-        return not waits
+        return not waits, ""
     blocked = {row.task: row for row in runs.blocked(tx, run)}
-    specs = [decode(row.spec, StepSpec) for row in blocked.values()]
-    ended = runs.ended(tx, run, flow.decisions(specs))
-    found = flow.moves(specs, ended, lengths(tx, specs, pins))
-    for move in found:
-        row = blocked[move.task]
-        runs.unblock(tx, row.id, move.to, move.reason, 0 if move.items else None)
-        # The row that stood for all of the items becomes the first of them.
-        spec = decode(row.spec, StepSpec)
-        more = [step_values(tx, run, spec) | {"map_index": index} for index in range(1, move.items or 0)]
-        runs.add_steps(tx, more)
-    return bool(found) and not runs.waits(tx, run, task)[0]
+    settled = [encode(task).decode()]
+    while settled:
+        # Of a long workflow most steps wait for others: only those that name what is settled now are looked at.
+        near = [decode(row.spec, StepSpec) for row in blocked.values() if any(name in row.spec for name in settled)]
+        if not near:
+            break
+        ended = runs.ended(tx, run, flow.looked_at(near), flow.decisions(near))
+        found = flow.moves(near, ended, lengths(tx, near, pins))
+        if fault := _fault(found):
+            return False, fault
+        specs = {spec.task: spec for spec in near}
+        for move in found:
+            _unblock(tx, run, blocked.pop(move.task).id, specs[move.task], move)
+        settled = [encode(m.task).decode() for m in found if m.to != "ready"]
+    return not runs.waits(tx, run, task)[0], ""
+
+
+def _unblock(tx: Tx, run: str, step: str, spec: StepSpec, move: flow.Move) -> None:
+    if not move.items:
+        runs.unblock(tx, step, move.to, move.reason)
+        return
+    # The row that stood for all of the items becomes the first of them.
+    first, *more = _children(tx, run, spec, move)
+    runs.unblock(tx, step, move.to, move.reason, 0, first["spec"])
+    runs.add_steps(tx, more)
 
 
 INGEST_RETRY = Retry(attempts=6, delay_seconds=1.0, factor=3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,12 +17,18 @@ from riparian.scheduler.plane import Plane
 from riparian.scheduler.register import Applied, InvalidProject, Rebuild, examine, put_in_force
 from riparian.scheduler.tick import tick_safely
 from riparian.storage.access.rights import Judge
-from riparian.storage.metadata import catalogue, definitions, planning, runs
+from riparian.storage.metadata import audit, catalogue, definitions, planning, runs, workflows
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import Target
 
 MOST_RUNS = 2000
 """Runs that are planned for an answer. Nobody reads more of them, and while they are planned nobody else writes."""
+
+MOST_TARGETS = 20_000
+"""Workflow partitions that are looked at for an answer."""
+
+MOST_SECONDS = 2.0
+"""How long is looked for an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +55,8 @@ class Preview:
 
 
 def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = "none", limit: int = 100) -> Preview:
-    """Returns what applying ``manifest`` would do now, with at most ``limit`` items in a list; it leaves no trace.
+    """Returns what applying ``manifest`` would do now, with at most ``limit`` items in a list. It leaves no trace
+    but a line in the record of who asked.
 
     Raises Refused where an apply would, and Invalid for a manifest that no project can write.
     """
@@ -59,7 +67,7 @@ def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = 
         trial = plane.db.write(lambda tx: _tried(plane, tx, graph, manifest, by, rebuild))
     except InvalidProject as exc:
         return Preview(problems=exc.problems)
-    counts, stale = plane.db.read(lambda tx: _stale(tx, graph, manifest, trial.targets, limit))
+    counts, stale = plane.db.read(lambda tx: _stale(plane.access.judge(tx, by, graph), manifest, trial.targets, limit))
     return Preview(
         added=trial.applied.added,
         changed=trial.applied.changed,
@@ -90,23 +98,26 @@ def _tried(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal
         return _look(plane, Tx(tx.conn, tx.now), graph, manifest, by, rebuild)
     finally:
         trial.rollback()
+        audit.append(tx, by=by.name, act="plan", on=manifest.project)
 
 
 def _look(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild) -> _Trial:
     asked_before = set(catalogue.asked_holds(tx))
     applied = put_in_force(plane, tx, manifest, 0, by, rebuild)
-    planned, more = list(applied.planned), True
-    while more and len(planned) < MOST_RUNS:
+    planned, looked, more = list(applied.planned), 0, True
+    until = time.monotonic() + MOST_SECONDS
+    while more and len(planned) < MOST_RUNS and looked < MOST_TARGETS and time.monotonic() < until:
         done = tick_safely(tx, graph)
         planned += done.planned
-        more = done.more and not done.failed
+        looked += done.looked
+        more = done.more
     held = [h for h in catalogue.asked_holds(tx) if h not in asked_before]
     found = [r for r in runs.by_id(tx, planned).values() if r.state == "queued"]
     # Judged by these declarations, and never through the cache of graphs: what it kept would outlive the trial.
     judge = plane.access.judge(tx, by, graph)
     told = [_run(judge, r.workflow, r.partition, r.cause, "queued") for r in found]
     told += [_run(judge, workflow, partition, ask, "held") for workflow, partition, ask in held]
-    listed = [r for r in told if any(judge.visible(a) for a in graph.makes(r["workflow"]))]
+    listed = [r for r in told if judge.awaits(r["workflow"])]
     return _Trial(
         applied=applied,
         runs=sorted(listed, key=lambda r: (graph.depth.get(r["workflow"], 0), r["workflow"], r["partition"])),
@@ -116,25 +127,27 @@ def _look(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal,
 
 
 def _run(judge: Judge, workflow: str, partition: str, cause: str, state: str) -> dict[str, Any]:
-    named = judge.bound(workflow)
     reason = catalogue.standing_reason(judge.tx, workflow, partition)
     return {
         "workflow": workflow,
         "partition": partition,
-        "cause": judge.redact(Cause.from_json(cause).words, named),
+        "cause": judge.redact(Cause.from_json(cause).words),
         "state": state,
-        "words": judge.redact(reason.words, named) if reason is not None else "",
+        "words": judge.redact(reason.words) if reason is not None else "",
     }
 
 
 def _stale(
-    tx: Tx, graph: Graph, manifest: Manifest, runs: Collection[Target], limit: int
+    judge: Judge, manifest: Manifest, runs: Collection[Target], limit: int
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Returns how many partitions of each of the project's workflows other code made, and the newest of them with what
     the planner says; without those of ``runs``."""
+    tx, graph = judge.tx, judge.graph
     counts: dict[str, int] = {}
     found: list[Target] = []
-    prints = {w.key: w.fingerprint for w in manifest.workflows}
+    # A key that another project once had is not looked up: what ran there is not told here.
+    known = workflows.of_project(tx, manifest.project)
+    prints = {w.key: w.fingerprint for w in manifest.workflows if w.key in known}
     for key in sorted(catalogue.made_by_other_code(tx, prints)):
         running = {partition for workflow, partition in runs if workflow == key}
         made = [p for p in catalogue.other_code_partitions(tx, key, prints[key]) if p not in running]
@@ -144,5 +157,7 @@ def _stale(
     told = []
     for target, facts in planning.load_many(tx, graph, found).items():
         decision = planner.decide(facts)
-        told.append({"workflow": target[0], "partition": target[1], "code": decision.code, "why": decision.words})
+        told.append(
+            {"workflow": target[0], "partition": target[1], "code": decision.code, "why": judge.redact(decision.words)}
+        )
     return counts, told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -76,6 +76,8 @@ def examine(plane: Plane, manifest: Manifest, by: Principal) -> None:
 def _require_own(manifest: Manifest) -> None:
     """A workflow makes assets of its own project: so that nobody's is taken over."""
     made_by = {a.key: a.producer for a in manifest.assets}
+    if source := next((a for a in manifest.assets if a.kind == "source" and a.producer is not None), None):
+        raise Invalid(f"the source {source.key} has a producer; write the manifest by `riparian apply`")
     for w in manifest.workflows:
         if not w.produces or any(made_by.get(key) != w.key for key in w.produces):
             raise Invalid(
@@ -127,20 +129,36 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
     )
 
 
-def _refuse_foreign(tx: Tx, manifest: Manifest, by: Principal) -> None:
-    """Only owners change what is theirs; a project without assets is begun by the group that owns everything.
+def read(plane: Plane, text: str | bytes, by: Principal) -> Manifest:
+    """Returns the manifest that was sent. Raises Refused before it is read, when ``by`` may not apply its project."""
+    return Manifest.from_json(text, lambda project: plane.db.read(lambda tx: _require_owner(tx, project, by)))
 
-    To anybody else it says nothing of what is declared here: a refusal must not be a way to ask for keys.
+
+def _require_owner(tx: Tx, project: str, by: Principal, keys: Collection[str] = ()) -> None:
+    """Only owners change what is theirs; a project without assets is begun by the group that owns everything."""
+    if OWNERS in by.groups:
+        return
+    live = definitions.live_assets(tx, project)
+    standings = policies.standings(tx, {*live, *keys}) if live else {}
+    if not live or not all(owns(by, s.restriction.owner) for s in standings.values()):
+        raise _not_theirs(project)
+
+
+def _refuse_foreign(tx: Tx, manifest: Manifest, by: Principal) -> None:
+    """Refuses whoever does not own what would change, and keys that another project has.
+
+    To anybody but the owner it says nothing of what is declared here, or once was: a refusal must not be a way to ask
+    for keys.
     """
-    others = definitions.current(tx)
-    before = others.pop(manifest.project, None)
-    if OWNERS not in by.groups and not _owns_all(tx, manifest, before, by):
-        raise Refused(
-            f"project {manifest.project} is not yours to apply: its owners do, and a new one is first applied by "
-            f"somebody of the group {OWNERS}"
-        )
+    keys = dict(_declared(manifest))
+    _require_owner(tx, manifest.project, by, {a.key for a in manifest.assets})
     # Workflows too: what a run of another project's workflow is for must not be decided by one of the same key.
-    taken = {key: project for project, m in others.items() for key, _ in _declared(m)}
+    assets = definitions.foreign_assets(tx, manifest.project, keys)
+    flows = definitions.foreign_workflows(tx, manifest.project, keys)
+    own = {row.key for row in assets if owns(by, row.owner)}
+    if OWNERS not in by.groups and not {row.key for row in (*assets, *flows)} <= own:
+        raise _not_theirs(manifest.project)
+    taken = {row.key: row.project for row in (*assets, *flows) if row.removed_at is None}
     doubled = [
         Problem(
             code="two_producers",
@@ -148,18 +166,18 @@ def _refuse_foreign(tx: Tx, manifest: Manifest, by: Principal) -> None:
             remedy="Give it another key, or remove it there first.",
             location=location,
         )
-        for key, location in _declared(manifest)
+        for key, location in keys.items()
         if key in taken
     ]
     if doubled:
         raise InvalidProject(doubled)
 
 
-def _owns_all(tx: Tx, manifest: Manifest, before: Manifest | None, by: Principal) -> bool:
-    if before is None or not before.assets:
-        return False
-    keys = {a.key for a in (*manifest.assets, *before.assets)}
-    return all(owns(by, s.restriction.owner) for s in policies.standings(tx, keys).values())
+def _not_theirs(project: str) -> Refused:
+    return Refused(
+        f"project {project} is not yours to apply: its owners do, and a new one is first applied by "
+        f"somebody of the group {OWNERS}"
+    )
 
 
 def _declared(manifest: Manifest) -> list[tuple[str, Location | None]]:

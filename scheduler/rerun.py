@@ -32,8 +32,7 @@ def rerun(plane: Plane, run_id: str, by: Principal) -> Requested:
         workflow = graph.workflows.get(row.workflow)
         if workflow is None:
             raise Conflict(f"the run {run_id} can not be run again: its workflow {row.workflow} is declared no more")
-        for key in workflow.produces:
-            judge.require_own(key, "run")
+        judge.require_makes(workflow, "run")
         if not fits(workflow.partitions, row.partition):
             raise Conflict(
                 f"the run {run_id} can not be run again: {row.workflow} has no partition {row.partition!r} any more"

@@ -21,11 +21,17 @@ from riparian.storage.metadata.planning import Target
 
 log = logging.getLogger(__name__)
 
+PLANNER = "@planner"
+"""What is waited for by what the planner failed at; no workflow has this key."""
+
 MOST_MARKS = 5_000
 """Marks that one transaction looks at."""
 
+MOST_TARGETS = 5_000
+"""Workflow partitions that one transaction looks at, but for those of the last mark."""
+
 PAUSE_SECONDS = 5
-"""How long the planner waits after a fault before it looks at the same marks again."""
+"""How long the planner waits after a fault before it looks at the same again."""
 
 SLICE = 500
 """Runs that one transaction may plan; what is left stays dirty for the next."""
@@ -33,9 +39,11 @@ SLICE = 500
 
 @dataclass(slots=True)
 class Ticked:
-    """What a tick did: the planned runs, and whether something is left for the next one, or for a later try."""
+    """What a tick did: the planned runs, how many workflow partitions it looked at, and whether something is left for
+    the next one, or for a later try."""
 
     planned: list[str] = field(default_factory=list)
+    looked: int = 0
     more: bool = False
     failed: bool = False
 
@@ -47,6 +55,7 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
     if not marks:
         return done
     found = _targets(tx, graph, marks)
+    done.looked = len(found.asks)
     levels: dict[int, list[Target]] = defaultdict(list)
     for target in found.asks:
         levels[graph.depth.get(target[0], 0)].append(target)
@@ -61,13 +70,49 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
                 done.more = True
                 break
             batch = levels[depth][start : start + planning.BATCH]
-            done.planned += _decide(tx, graph, batch, found.asks) if depth else _ingest(tx, graph, batch)
+            faulty = _decide_apart(tx, graph, batch, found.asks, done)
+            _put_aside(tx, faulty, found.asks)
+            done.failed = done.failed or bool(faulty)
             decided.update(batch)
     staleness.clear(tx, [mark for mark, of in found.settled.items() if decided.issuperset(of)])
     staleness.mark(tx, found.left)
     # What is left of a slice, and what deciding itself has marked.
     done.more = done.more or staleness.is_dirty(tx)
     return done
+
+
+def _decide_apart(
+    tx: Tx, graph: Graph, batch: Sequence[Target], asks: Mapping[Target, list[Cause]], done: Ticked
+) -> list[Target]:
+    """Decides on targets of one depth under a savepoint; when that fails, on each by itself. Returns those that can
+    not be decided on: nobody else has to wait for them."""
+    try:
+        with tx.conn.begin_nested():
+            done.planned += (
+                _decide(tx, graph, batch, asks) if graph.depth.get(batch[0][0]) else _ingest(tx, graph, batch)
+            )
+            return []
+    except OperationalError:
+        raise  # the database itself is away or full: that is nobody's fault here
+    except Exception:
+        # A fault of the planner, or of what was stored: an operator reads this, and the others go on.
+        if len(batch) == 1:
+            log.exception("planning %s[%s] failed; it is tried again in %s s", *batch[0], PAUSE_SECONDS)
+            return list(batch)
+    return [target for one in batch for target in _decide_apart(tx, graph, [one], asks, done)]
+
+
+def _put_aside(tx: Tx, faulty: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> None:
+    """Holds what can not be decided on, with all that was asked of it, until the planner's timer or an apply."""
+    if faulty:
+        blocker = Blocker(PLANNER, "", failed=True)
+        staleness.put_hold(tx, [_hold(t, blocker, ask) for t in faulty for ask in (None, *asks[t])])
+        timers.put(tx, "plan", "", tx.now + PAUSE_SECONDS * 1_000_000)
+
+
+def look_again(tx: Tx) -> None:
+    """Marks what was put aside: its time has come."""
+    staleness.release(tx, PLANNER, "")
 
 
 def tick_safely(tx: Tx, graph: Graph) -> Ticked:
@@ -97,6 +142,8 @@ class _Targets:
 def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
     found = _Targets()
     for m in marks:
+        if len(found.asks) >= MOST_TARGETS:
+            break
         declared = m.workflow in graph.workflows or m.workflow in graph.assets
         keys = planning.partitions(tx, graph, m.workflow, Interval(m.lo, m.hi), SLICE + 1) if declared else []
         if len(keys) > SLICE:
@@ -146,6 +193,7 @@ def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Targe
     staleness.put_hold(tx, holds)
     staleness.advance(tx, advances)
     staleness.note_reasons(tx, reasons)
+    plan.finish()
     return planned
 
 

@@ -63,14 +63,17 @@ class Cli:
     def settings(self) -> Settings:
         from riparian.api import settings
 
+        if self.project is not None and not self.project.is_dir():
+            raise Invalid(f"--project {str(self.project)!r} is no folder; name the one that the project lies in")
         return settings.load(self.project or Path.cwd())
 
     @contextmanager
-    def connect(self) -> Iterator[Client]:
-        """Gives a client of the project's server, or of the same app in this process when none runs."""
+    def connect(self, *, new: bool = False) -> Iterator[Client]:
+        """Gives a client of the project's server, or of the same app in this process when none runs. ``new``: what is
+        no project yet becomes one; else NotFound is raised."""
         from riparian.api.cli import connection
 
-        with connection.connect(self) as client:
+        with connection.connect(self, new=new) as client:
             yield client
 
     def show(self, body: Any, lines: Callable[[], None]) -> None:
@@ -98,14 +101,14 @@ COMMON: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "on_behalf": (
-        Annotated[
-            str | None, typer.Option("--as", help="Look as this person; only to read (owners, in dev; audited).")
-        ],
+        Annotated[str | None, typer.Option("--as", help="Look as this person (owners, in dev; audited).")],
         None,
     ),
     "json": (Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")], False),
 }
-"""The options of every command: how each is declared, and its default."""
+"""The options of every command: how each is declared, and its default. ``LOOKS`` only of those that look."""
+
+LOOKS = "on_behalf"
 
 
 class Root(TyperGroup):
@@ -124,9 +127,10 @@ class Root(TyperGroup):
 
 
 def command(
-    app: typer.Typer, name: str, panel: str | None = None
+    app: typer.Typer, name: str, panel: str | None = None, *, looks: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Registers ``function(cli, …)`` as a command that also takes the common options; help lists it under ``panel``.
+    One that ``looks`` asks a server and changes nothing: it can look as somebody else.
 
     A RiparianError ends the command with its message on stderr and the exit code of EXITS. Anything else is a bug
     and shows its traceback.
@@ -138,10 +142,11 @@ def command(
         common = [
             inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
             for n, (annotation, default) in COMMON.items()
+            if looks or n != LOOKS
         ]
 
         def run(**values: Any) -> None:
-            cli = Cli(**{n: values.pop(n) for n in COMMON})
+            cli = Cli(**{n: values.pop(n, None) for n in COMMON})
             try:
                 function(cli, **values)
                 sys.stdout.flush()

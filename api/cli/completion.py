@@ -7,7 +7,7 @@ asked: to open the project for this would take too long.
 from __future__ import annotations
 
 import json
-import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import typer
 
 MOST_SECONDS = 0.3
 PAGE = 500
+WORD = re.compile(r"[A-Za-z0-9._-]+")
+"""What keys and ids look like. A shell evaluates or shows what it is given: of anything else it is given nothing."""
 
 
 def assets(context: typer.Context, incomplete: str) -> list[str]:
@@ -64,7 +66,7 @@ def _ask(found: list[str], given: dict[str, Any], path: str, field: str, params:
         folder = settings.load(Path(given.get("project") or Path.cwd())).state
         running = state.running_server(folder)
         url = urlsplit(given.get("url") or (running.url if running else ""))
-        token = os.environ.get("RIPARIAN_TOKEN") or state.read_token(folder)
+        token = state.token_for(folder, url.geturl())
         if not url.hostname or not token:
             return
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
@@ -75,7 +77,7 @@ def _ask(found: list[str], given: dict[str, Any], path: str, field: str, params:
         while True:
             connection.request("GET", f"{url.path}/api/v1/{path}?{urlencode(params)}", headers=headers)
             page = json.loads(connection.getresponse().read())
-            found.extend(item[field] for item in page["items"])
+            found.extend(item[field] for item in page["items"] if WORD.fullmatch(item[field]))
             if not page["next"] or path == "runs":
                 return  # of runs, only the newest are of interest
             params["cursor"] = page["next"]

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import httpx
 
 from riparian.api import state
+from riparian.api.cli import declarations
 from riparian.api.cli.command import InvalidDeclarations, problem_of
 from riparian.assets import errors
 from riparian.assets.errors import (
@@ -90,13 +92,15 @@ class Client:
             if not cursor:
                 return
 
-    def stream(self, path: str, **params: Any) -> Iterator[bytes]:
-        """Yields a body as it arrives."""
+    @contextmanager
+    def stream(self, path: str, **params: Any) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Gives the name of what is sent ("" when it has none), and its bytes as they arrive."""
         with _reaching(), self._http.stream("GET", f"/api/v1/{path}", params=_said(params)) as response:
             if response.is_error:
                 response.read()
                 raise _refusal(response)
-            yield from response.iter_bytes()
+            name = response.headers.get("Content-Disposition", "").partition("filename*=UTF-8''")[2]
+            yield unquote(name), response.iter_bytes()
 
     def _json(self, method: str, path: str, **more: Any) -> Any:
         with _reaching():
@@ -107,14 +111,16 @@ class Client:
 
 
 @contextmanager
-def connect(cli: Cli) -> Iterator[Client]:
-    """Gives a client; raises Conflict when another process has the project open and does not listen."""
+def connect(cli: Cli, *, new: bool = False) -> Iterator[Client]:
+    """Gives a client; raises NotFound where there is no project, and Conflict when another process has it open and does
+    not listen."""
     headers = {"X-Riparian-As": cli.on_behalf} if cli.on_behalf else {}
     if cli.url:
-        token = os.environ.get("RIPARIAN_TOKEN") or state.read_token(cli.settings.state)
-        with remote(cli.url, token, headers) as client:
+        with remote(cli.url, state.token_for(cli.settings.state, cli.url), headers) as client:
             yield client
         return
+    if not new:
+        declarations.require_project(cli.settings)
     folder = cli.settings.state
     held = state.acquire(folder, wait_seconds=2.0)
     if held is not None:
@@ -124,7 +130,7 @@ def connect(cli: Cli) -> Iterator[Client]:
     server = state.running_server(folder)
     if server is None:
         raise state.in_use(folder)
-    with remote(server.url, os.environ.get("RIPARIAN_TOKEN") or state.read_token(folder), headers) as client:
+    with remote(server.url, state.token_for(folder, server.url), headers) as client:
         yield client
 
 

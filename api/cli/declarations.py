@@ -10,7 +10,7 @@ import typer
 from riparian.api.cli import output
 from riparian.api.cli.arguments import one_of
 from riparian.api.cli.command import Cli, InvalidDeclarations, command
-from riparian.assets.errors import Invalid
+from riparian.assets.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from riparian.api.cli.connection import Client
@@ -41,15 +41,22 @@ def check(cli: Cli) -> None:
     assets, workflows = len(manifest.assets), len(manifest.workflows)
     cli.show(
         {"project": cli.settings.name, "assets": assets, "workflows": workflows, "problems": []},
-        lambda: output.print_line(f"{cli.settings.name}: {assets} assets, {workflows} workflows, no problems"),
+        lambda: _print_checked(cli.settings, manifest),
     )
+
+
+def _print_checked(settings: Settings, manifest: Manifest) -> None:
+    output.print_line(f"{settings.name}: {counted(manifest)}, no problems")
+    if not manifest.assets and not manifest.workflows:
+        where = ", ".join(settings.modules) or f"the modules in {settings.root}"
+        output.print_note(f"nothing is declared in {where}; `riparian init FOLDER` writes a project to begin with")
 
 
 def apply(cli: Cli, rebuild: Rebuild = "none") -> None:
     """Make the project's declarations the ones in force."""
     require_known(rebuild)
     manifest, bundle = describe(cli.settings)
-    with cli.connect() as client:
+    with cli.connect(new=True) as client:
         applied = post(client, manifest, bundle, rebuild)
     cli.show(applied, lambda: print_applied(applied))
 
@@ -64,6 +71,19 @@ def is_project(settings: Settings) -> bool:
     """Whether somebody said that this is a project, by a configuration or by applying it. To look at a project is to
     import it, and what lies in a folder by chance must not be run by who only looks."""
     return settings.file is not None or settings.state.is_dir()
+
+
+def require_project(settings: Settings) -> None:
+    """Raises NotFound where nobody said that this is a project: to look must not make one."""
+    if not is_project(settings):
+        raise NotFound(
+            f"there is no project here ({settings.root}); `riparian init` makes one, or name it by --project"
+        )
+
+
+def counted(manifest: Manifest) -> str:
+    """Returns in words how much is declared."""
+    return f"{output.number(len(manifest.assets), 'asset')}, {output.number(len(manifest.workflows), 'workflow')}"
 
 
 def describe(settings: Settings) -> tuple[Manifest, bytes]:
@@ -85,7 +105,8 @@ def post(client: Client, manifest: Manifest, bundle: bytes, rebuild: str) -> Any
 def print_applied(applied: dict[str, Any]) -> None:
     """Prints what an apply changed and planned."""
     print_changes(applied)
-    output.print_line(f"definition {applied['definition']} is in force, {_runs(applied['planned'])} planned")
+    planned = output.number(applied["planned"], "run")
+    output.print_line(f"definition {applied['definition']} is in force, {planned} planned")
 
 
 def print_changes(applied: dict[str, Any]) -> None:
@@ -98,7 +119,3 @@ def print_changes(applied: dict[str, Any]) -> None:
             output.print_line(f"{word}\t{key}")
     for key in applied["pending"]:
         output.print_line(f"pending\t{key}\tits policy was loosened; the owner says `riparian policy approve {key}`")
-
-
-def _runs(number: int) -> str:
-    return f"{number:,} run{'' if number == 1 else 's'}"

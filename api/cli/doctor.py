@@ -1,4 +1,7 @@
-"""What is wrong with this machine or this project? ``doctor`` looks, changes nothing, and says what to do."""
+"""What is wrong with this machine or this project? ``doctor`` looks and says what to do.
+
+It mends nothing. The modules of a project are imported, as ``check`` does; a folder that is none is only looked at.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ def install(app: typer.Typer) -> None:
 
 
 def doctor(cli: Cli) -> None:
-    """Look whether this machine and this project are in order, and say what to do about what is not."""
+    """Look whether this machine and this project are in order, and say what to do about what is not. To see what it
+    declares, a project's modules are imported, as `riparian check` does."""
     found = examine(patient_of(cli))
     body = [{"check": name, "level": f.level, "words": f.words, "remedy": f.remedy} for name, f in found]
     cli.show(body, lambda: _print(found))

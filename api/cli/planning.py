@@ -1,45 +1,68 @@
-"""What is about to happen, and what would an apply do? ``plan`` shows both and changes nothing."""
+"""What runs and is about to, and what would an apply do? ``plan`` shows both and changes nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from riparian.api.cli import declarations, output
 from riparian.api.cli.command import Cli, InvalidDeclarations, command, problem_of
 from riparian.api.cli.declarations import Rebuild
+from riparian.assets.errors import Refused
+
+if TYPE_CHECKING:
+    from riparian.api.cli.connection import Client
 
 CHANGES = ("added", "changed", "removed", "pending")
 
 
 def install(app: typer.Typer) -> None:
-    command(app, "plan", "Declare")(plan)
+    command(app, "plan", "Declare", looks=True)(plan)
 
 
 def plan(cli: Cli, rebuild: Rebuild = "none") -> None:
-    """Show what `riparian apply` would change and run, and what is queued, held or waiting now. It changes nothing."""
+    """Show what `riparian apply` would change and run; when that is nothing, what runs, is queued, held or waiting
+    now. It changes nothing."""
     declarations.require_known(rebuild)
     # Without a project here the question is only what the server is about to do.
     declared = declarations.describe(cli.settings)[0] if declarations.is_project(cli.settings) else None
+    would, refused = None, None
     with cli.connect() as client:
-        would = client.post("plan", {"manifest": declared.to_json(), "rebuild": rebuild}) if declared else None
+        if declared is not None:
+            try:
+                would = client.post("plan", {"manifest": declared.to_json(), "rebuild": rebuild})
+            except Refused as exc:
+                refused = str(exc)  # who may not apply may still know what is about to happen
         if would and would["problems"]:
             raise InvalidDeclarations(tuple(problem_of(p) for p in would["problems"]))
-        now = list(client.pages("plan", limit=500))
-    cli.show({"apply": would, "now": now}, lambda: _print(would, now, rebuild))
+        now = [*_running(client), *client.pages("plan", limit=500)]
+    cli.show({"apply": would, "refused": refused, "now": now}, lambda: _print(would, refused, now, rebuild))
 
 
-def _print(would: dict[str, Any] | None, now: list[dict[str, Any]], rebuild: str) -> None:
+def _running(client: Client) -> Iterator[dict[str, Any]]:
+    """Yields the runs that go on, in the form of what is about to happen."""
+    for run in client.pages("runs", state="running", limit=500):
+        told = {name: run[name] for name in ("workflow", "partition", "state", "cause")}
+        yield {**told, "run": run["id"], "code": None, "words": "", "since": run["started_at"]}
+
+
+def _print(would: dict[str, Any] | None, refused: str | None, now: list[dict[str, Any]], rebuild: str) -> None:
     if would is not None and any(would[word] for word in (*CHANGES, "runs", "stale")):
         _print_apply(would, rebuild)
-    elif now:
-        output.print_rows(
-            ("state", "workflow", "why", "since", "run"),
-            ((n["state"], _subject(n), n["words"] or n["cause"], n["since"], n["run"]) for n in now),
-        )
-    else:
-        output.print_note("nothing would change, and nothing is about to happen")
+        return
+    output.print_rows(
+        ("state", "workflow", "run", "since", "why"),
+        ((n["state"], _subject(n), n["run"], n["since"], n["words"] or n["cause"]) for n in now),
+        spare=("since",),
+    )
+    told = [] if would is None else ["nothing would change"]
+    told += [] if now else ["nothing runs or is about to"]
+    if told:
+        output.print_note(", and ".join(told))
+    if refused is not None:
+        output.print_note(f"what an apply would do is not shown: {output.plain(refused)}")
 
 
 def _print_apply(would: dict[str, Any], rebuild: str) -> None:

@@ -32,7 +32,7 @@ def install(app: typer.Typer) -> None:
         ("data", data),
         ("logs", logs),
     ):
-        command(app, name, "Look")(function)
+        command(app, name, "Look", looks=True)(function)
 
 
 def ls(cli: Cli) -> None:
@@ -44,9 +44,10 @@ def ls(cli: Cli) -> None:
         lambda: output.print_rows(
             ("asset", "kind", "format", "partitions", "made by", "owner"),
             (
-                (a["key"], a["kind"], a["format"], _partitions(a["partitions"]), a["producer"], a["owner"])
+                (a["key"], a["kind"], a["format"], describe_partitions(a["partitions"]), a["producer"], a["owner"])
                 for a in found
             ),
+            spare=("made by", "format"),
         ),
     )
 
@@ -56,7 +57,7 @@ def runs(
     which: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KEY|RUN]",
+            metavar="KEY|RUN",
             help="Only runs that make this asset; or one run, with its steps.",
             autocompletion=completion.assets_and_runs,
         ),
@@ -78,7 +79,9 @@ def runs(
         found,
         lambda: output.print_rows(
             ("run", "workflow", "partition", "state", "created", "ended", "cause"),
-            (
+            spare=("ended",),
+            spare_too=("created",),
+            rows=(
                 (
                     r["id"],
                     r["workflow"],
@@ -107,14 +110,16 @@ def lineage(
     partition: Partition = None,
     up: Annotated[int, typer.Option("--up", min=0, max=50, help="So many assets upstream.")] = 2,
     down: Annotated[int, typer.Option("--down", min=0, max=50, help="So many assets downstream.")] = 2,
-    level: Annotated[str, typer.Option("--level", help="asset or version.", autocompletion=one_of(*LEVELS))] = "asset",
+    level: Annotated[
+        str | None, typer.Option("--level", help="asset or version.", autocompletion=one_of(*LEVELS))
+    ] = None,
     version: Annotated[str | None, typer.Option("--version", help="Begin at this version.")] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="As it was then: an ISO 8601 time, or a change's number.")
     ] = None,
 ) -> None:
     """Show what an asset was made from, and what is made from it."""
-    if level not in LEVELS:
+    if level not in (None, *LEVELS):
         raise Invalid(f"--level {level!r} is not known; write asset or version")
     with cli.connect() as client:
         body = client.get(
@@ -127,7 +132,7 @@ def lineage(
             version=version,
             as_of=as_of,
         )
-    cli.show(body, lambda: tree.print_lineage(body, key))
+    cli.show(body, lambda: tree.print_lineage(body, key, past=as_of is not None))
 
 
 def files(
@@ -148,6 +153,8 @@ def files(
         lambda: output.print_rows(
             ("source", "path", "partition", "state", "size", "seen", "reason"),
             ((f["source"], f["path"], f["partition"], f["state"], f["size"], f["seen_at"], f["reason"]) for f in found),
+            spare=("size",),
+            spare_too=("seen",),
         ),
     )
 
@@ -166,12 +173,17 @@ def data(
         raise Invalid("-o - writes the data itself to stdout, and --json an answer; say one of them")
     with cli.connect() as client:
         if to is not None:
-            size = _download(client.stream(f"assets/{key}/data/download", partition=partition), to)
+            with client.stream(f"assets/{key}/data/download", partition=partition) as (name, chunks):
+                size = _download(chunks, to)
             if str(to) != "-":
-                cli.show({"file": str(to), "bytes": size}, lambda: output.print_note(f"{size} bytes in {to}"))
+                told = f"{size} bytes in {to}"
+                cli.show({"file": str(to), "bytes": size}, lambda: output.print_note(told))
+            if partition is None and not cli.json:
+                # A file is named after the asset and, when there is one, its partition.
+                _print_taken(name.removeprefix(f"{key}-").rpartition(".")[0] if name.startswith(f"{key}-") else "")
             return
         preview = client.get(f"assets/{key}/data", partition=partition, rows=rows)
-    cli.show(preview, lambda: _print_preview(preview))
+    cli.show(preview, lambda: _print_preview(preview, partition))
 
 
 def logs(
@@ -180,13 +192,15 @@ def logs(
 ) -> None:
     """Print what a run wrote, and on stderr why it failed."""
     with cli.connect() as client:
-        chunks = client.stream(f"runs/{run}/logs")
+        with client.stream(f"runs/{run}/logs") as (_, chunks):
+            if cli.json:
+                text = b"".join(chunks).decode("utf-8", "replace")
+            else:
+                for chunk in chunks:
+                    sys.stdout.buffer.write(chunk)
         if cli.json:
-            text = b"".join(chunks).decode("utf-8", "replace")
             output.print_json({"run": run, "text": text, "error": client.get(f"runs/{run}")["error"]})
             return
-        for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         if error := client.get(f"runs/{run}")["error"]:
             output.print_note(output.plain(error))
@@ -196,7 +210,7 @@ def _print_why(body: dict[str, Any]) -> None:
     subject = body["asset"] + (f"[{body['partition']}]" if body["partition"] else "")
     output.print_line(f"{subject}: {body['words']} ({body['code']})")
     if body["noted"] and body["noted"] != body["words"]:
-        output.print_line(f"before, since {body['since']}: {body['noted']}")
+        output.print_line(f"decided {output.time(body['since'])}: {output.one_line(body['noted'])}")
     output.print_rows(
         ("run", "state", "ended", "cause"), ((r["id"], r["state"], r["ended_at"], r["cause"]) for r in body["runs"])
     )
@@ -218,12 +232,29 @@ def _download(chunks: Any, to: Path) -> int:
     return size
 
 
-def _print_preview(preview: dict[str, Any]) -> None:
-    output.print_rows(preview["columns"], preview["rows"])
+def _print_taken(partition: str) -> None:
+    """Says which partition was taken when none was named."""
+    if partition:
+        output.print_note(f"of partition {output.one_line(partition)}, which moved last; -p names another")
+
+
+def _print_preview(preview: dict[str, Any], named: str | None) -> None:
+    output.print_rows(preview["columns"], preview["rows"], tells=False)
     shown, total = len(preview["rows"]), preview["total_rows"]
     if total is not None and shown < total:
         output.print_note(f"{shown} of {total} rows")
+    if named is None:
+        _print_taken(preview["partition"])
 
 
-def _partitions(body: dict[str, Any] | None) -> str:
-    return "" if body is None else f"{body['kind']} {body['name']} from {body['start']}"
+def describe_partitions(body: dict[str, Any] | None) -> str:
+    """Returns in words how an asset is cut."""
+    match body:
+        case None:
+            return ""
+        case {"kind": "daily", "name": name, "start": start}:
+            return f"daily {name} from {start}" + (f" to {body['end']}" if body.get("end") else "")
+        case {"kind": "static", "name": name, "keys": keys}:
+            return f"static {name} ({output.number(len(keys), 'key')})"
+        case _:  # of a server that knows more
+            return " ".join(str(body[word]) for word in ("kind", "name") if word in body)

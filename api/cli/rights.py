@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -11,10 +14,30 @@ from riparian.api.cli.arguments import Key
 from riparian.api.cli.command import Cli, command
 from riparian.assets.errors import Invalid
 
+_NAMES = "1 to 200 letters, digits and . _ - @ : /"
+_WHO = "lower-case letters, digits and _ . -, a letter first"
+
+POLICY = {
+    "readers": f"--reader is no group and no user:NAME; write {_NAMES}",
+    "tags": f"--tag is no tag; write {_NAMES}",
+    "expires": "--expires is no time; write it as ISO 8601 with its offset, such as 2030-01-31T00:00:00Z",
+    "isolation": "--isolation is no level; write 0, 1 or 2",
+}
+TOKEN = {
+    "name": f"NAME can not be a name; write {_WHO}",
+    "groups": f"--group is no name of a group; write {_WHO}",
+    "clear": f"--clear is no tag; write {_WHO}",
+    "kind": "--kind is none that there is; write user or worker",
+    "expires_seconds": "--expires-seconds is no time from now; write a number above 0, of at most 100 years",
+}
+"""What to write instead, for each field of a body that the server can not use."""
+
+_FIELD = re.compile(r"body\.(\w+)")
+
 
 def install(app: typer.Typer) -> None:
     policy = typer.Typer(no_args_is_help=True, help="Who may read an asset: show, set or approve.")
-    command(policy, "show")(policy_show)
+    command(policy, "show", looks=True)(policy_show)
     command(policy, "set")(policy_set)
     command(policy, "approve")(policy_approve)
     app.add_typer(policy, name="policy", rich_help_panel="Rights")
@@ -22,6 +45,18 @@ def install(app: typer.Typer) -> None:
     command(token, "create")(token_create)
     command(token, "revoke")(token_revoke)
     app.add_typer(token, name="token", rich_help_panel="Rights")
+
+
+@contextmanager
+def _in_words(fields: Mapping[str, str]) -> Iterator[None]:
+    """Says by the options' names what the server can not use."""
+    try:
+        yield
+    except Invalid as exc:
+        wrong = dict.fromkeys(f for f in _FIELD.findall(str(exc)) if f in fields)
+        if not wrong:
+            raise
+        raise Invalid("; ".join(fields[f] for f in wrong)) from exc
 
 
 def policy_show(cli: Cli, key: Key) -> None:
@@ -51,7 +86,7 @@ def policy_set(
         raise Invalid("--nobody and --reader contradict each other; say one of them")
     clauses: list[list[str]] = [[]] if nobody else [sorted(set(reader))] if reader else []
     body = {"readers": clauses, "tags": sorted(set(tag or ())), "expires": expires, "isolation": isolation}
-    with cli.connect() as client:
+    with cli.connect() as client, _in_words(POLICY):
         answer = client.put(f"assets/{key}/policy", None if clear else body)
     cli.show(answer, lambda: print_policy(answer))
 
@@ -108,7 +143,7 @@ def token_create(
         "kind": kind,
         "expires_seconds": expires_seconds,
     }
-    with cli.connect() as client:
+    with cli.connect() as client, _in_words(TOKEN):
         answer = client.post("tokens", body)
     cli.show(answer, lambda: _print_token(answer))
 

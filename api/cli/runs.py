@@ -40,7 +40,7 @@ def run(
 ) -> None:
     """Materialize an asset now, whatever its trigger says."""
     body = {"partition": partition, "params": dict(_param(text) for text in param or ())}
-    _ask(cli, f"assets/{key}/materialize", body, wait=wait)
+    _ask(cli, f"assets/{key}/materialize", body, wait=wait, key=key)
 
 
 def rerun(cli: Cli, run: Run, wait: Wait = False) -> None:
@@ -48,22 +48,37 @@ def rerun(cli: Cli, run: Run, wait: Wait = False) -> None:
     _ask(cli, f"runs/{run}/rerun", None, wait=wait)
 
 
-def _ask(cli: Cli, path: str, body: dict[str, Any] | None, *, wait: bool) -> None:
-    """Asks for a run; with ``wait``, stays until it has ended and raises FailedWork unless it succeeded."""
+def _ask(cli: Cli, path: str, body: dict[str, Any] | None, *, wait: bool, key: str | None = None) -> None:
+    """Asks for a run (of ``key``); with ``wait``, stays until it has ended and raises FailedWork unless it
+    succeeded."""
     with cli.connect() as client:
+        known = _newest(client, key) if wait and key and client.in_process else None
         asked = client.post(path, body)
         if not wait:
             cli.show(asked, lambda: output.print_line(asked["run"] or output.plain(asked["words"])))
             if client.in_process:
                 output.print_note("the run is planned; it starts when `riparian dev` or `riparian serve` runs")
             return
-        if asked["run"] is None:
+        if asked["run"] is None and known is None:
             raise Conflict(f"there is no run to wait for yet: {asked['words']}")
         with _worker(cli, client):
-            ended = follow(client, asked["run"], quiet=cli.json)
+            ended = follow(client, asked["run"] or _planned_after(client, key, known), quiet=cli.json)
     cli.show(ended, lambda: output.print_line(f"{ended['id']}\t{ended['state']}"))
     if ended["state"] != "succeeded":
         raise FailedWork(f"{ended['workflow']} ended as {ended['state']}: {last_line(ended['error'], ended['id'])}")
+
+
+def _newest(client: Client, key: str) -> str:
+    """Returns the newest run that makes ``key``, "" when there is none yet."""
+    found = client.get("runs", asset=key, limit=1)["items"]
+    return str(found[0]["id"]) if found else ""
+
+
+def _planned_after(client: Client, key: str | None, known: str | None) -> str:
+    """Returns the run that was planned since; here it waits for one that our own worker does first."""
+    while (newest := _newest(client, str(key))) == known:
+        time.sleep(FIRST_POLL_SECONDS)
+    return newest
 
 
 @contextmanager
@@ -107,7 +122,7 @@ def cancel(cli: Cli, run: Run) -> None:
 def event(
     cli: Cli,
     key: SourceKey,
-    value: Annotated[str, typer.Option("--value", help="What is new, as JSON.")] = "null",
+    value: Annotated[str | None, typer.Option("--value", help="What is new, as JSON.")] = None,
     partition: Annotated[str, typer.Option("--partition", "-p", help="Which partition.")] = "",
     event_id: Annotated[
         str | None, typer.Option("--id", help="A name of the update: told again, it changes nothing.")
@@ -117,8 +132,11 @@ def event(
     ] = None,
 ) -> None:
     """Report that a source was updated elsewhere: what depends on it follows."""
+    if value is None and digest is None:
+        raise Invalid("say what is new: --value JSON, or --digest TEXT for content that lies elsewhere")
+    news = None if value is None else _json(value)
     said = {"id": event_id, "digest": digest}
-    body = {"partition": partition, "value": _json(value), **{k: v for k, v in said.items() if v is not None}}
+    body = {"partition": partition, "value": news, **{k: v for k, v in said.items() if v is not None}}
     with cli.connect() as client:
         answer = client.post(f"assets/{key}/events", body)
     known = " (it was known, nothing moved)" if answer["repeated"] else ""

@@ -13,6 +13,7 @@ import typer
 
 from riparian.api.cli import output
 from riparian.api.cli.command import Cli, command
+from riparian.api.settings import STATE_FOLDER
 from riparian.assets.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ RENAMED = {"gitignore": ".gitignore"}
 DROP = "drop"
 """Where files arrive; `riparian dev` would make it too, but a file may be dropped before."""
 
-LEFT_ALONE = frozenset({".git"})
+LEFT_ALONE = frozenset({".git", STATE_FOLDER})
 LONGEST_NAME = 60
 
 
@@ -102,7 +103,8 @@ def _templates(folder: Traversable, below: str = "") -> Iterator[tuple[str, Trav
 def _print_next(folder: Path, name: str, number: int) -> None:
     output.print_line(f"{name}: {number} files in {folder.absolute()}. Next:")
     if folder.absolute() != Path.cwd():
-        output.print_line(f"  cd {shlex.quote(str(folder))}")
+        dashes = "-- " if str(folder).startswith("-") else ""
+        output.print_line(f"  cd {dashes}{shlex.quote(str(folder))}")
     output.print_line("  riparian dev                    # serves and works; stays in this terminal")
     output.print_line("  cp sample/orders.csv drop/      # in another one: a file arrives, two assets are made")
     output.print_line("  riparian data shop.sales        # look at one; README.md goes on from here")

@@ -11,18 +11,21 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 
-def print_lineage(body: dict[str, Any], key: str) -> None:
-    """Prints the answer of a lineage query about ``key``. In a pipe: a line for each edge, from and to."""
+def print_lineage(body: dict[str, Any], key: str, *, past: bool = False) -> None:
+    """Prints the answer of a lineage query about ``key``, now or of the ``past``. In a pipe: a line for each edge, from
+    and to."""
     names = {node["id"]: _name(node) for node in body["nodes"]}
-    if not output.is_terminal():
+    if not body["roots"]:
+        output.print_note(f"{key} had no version at that time" if past else f"{key} has no version yet")
+    elif not output.is_terminal():
         output.print_rows(("from", "to"), ((names[e["from"]], names[e["to"]]) for e in body["edges"]))
     else:
-        _print_trees(body, names, key)
+        _print_trees(body, names)
     if body.get("truncated"):
         output.print_note("there is more: ask with larger --up and --down")
 
 
-def _print_trees(body: dict[str, Any], names: dict[str, str], key: str) -> None:
+def _print_trees(body: dict[str, Any], names: dict[str, str]) -> None:
     from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
@@ -40,7 +43,7 @@ def _print_trees(body: dict[str, Any], names: dict[str, str], key: str) -> None:
                 _grow(tree, root, following, names, frozenset({root}))
                 console.print(tree)
     if not body["edges"]:
-        console.print(Text(f"{', '.join(names[r] for r in body['roots']) or key}: nothing above or below"))
+        console.print(Text(f"{', '.join(names[r] for r in body['roots'])}: nothing above or below"))
 
 
 def _grow(tree: Tree, node: str, following: dict[str, list[str]], names: dict[str, str], path: frozenset[str]) -> None:

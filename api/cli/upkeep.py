@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import shutil
@@ -56,7 +55,7 @@ def declared(patient: Patient) -> Finding | None:
         manifest, _ = declarations.describe(patient.settings)
     except InvalidDeclarations as exc:
         return fail(f"{exc}: {exc.problems[0]}", "`riparian check` tells each")
-    return ok(f"{len(manifest.assets)} assets, {len(manifest.workflows)} workflows")
+    return ok(declarations.counted(manifest))
 
 
 def folder(patient: Patient) -> Finding | None:
@@ -147,14 +146,14 @@ def lock(patient: Patient) -> Finding | None:
     if patient.settings is None:
         return None
     file = patient.settings.state / state.LOCK
-    if not file.exists() or _is_free(file):
+    if not file.exists() or state.is_free(patient.settings.state):
         return ok("nobody has the project open")
     server = state.running_server(patient.settings.state)
     holder = state.holder(patient.settings.state)
     if holder is None:
         return warn(
             f"a process that did not say its number holds {file}",
-            f"see which one (lsof {file}); wait for it, or end it",
+            f"see which one (lsof {shlex.quote(str(file))}); wait for it, or end it",
         )
     return ok(f"held by process {holder}" + (f", which serves {server.url}" if server else ""))
 
@@ -196,10 +195,11 @@ def worker(patient: Patient) -> Finding | None:
     if patient.settings is None or (running := state.running_server(patient.settings.state)) is None:
         return None
     found = [pid for pid, url, _ in _workers() if url == running.url]
+    token = patient.settings.state / state.WORKER_TOKEN
     if not found:
         return warn(
             f"no worker of this machine works for {running.url} (others are not seen from here)",
-            f"riparian worker --url {running.url} --token-file {patient.settings.state / state.WORKER_TOKEN}",
+            shlex.join(["riparian", "worker", "--url", running.url, "--token-file", str(token)]),
         )
     return ok(f"process {', '.join(map(str, found))} works for {running.url}")
 
@@ -210,7 +210,7 @@ def left_over(patient: Patient) -> Finding | None:
         return None
     running = state.running_server(patient.settings.state)
     file = patient.settings.state / state.LOCK
-    if running is None and file.exists() and not _is_free(file):
+    if running is None and file.exists() and not state.is_free(patient.settings.state):
         return None  # `riparian run --wait` has a worker of its own
     scratch = str(patient.settings.state / "scratch")
     left = [pid for pid, url, own in _workers() if own == scratch and (running is None or url != running.url)]
@@ -239,15 +239,6 @@ def _is_open(file: Path) -> bool:
     return file.is_file() and bool(file.stat().st_mode & OTHERS)
 
 
-def _is_free(file: Path) -> bool:
-    with file.open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
 def _url(patient: Patient) -> str | None:
     if patient.url or patient.settings is None:
         return patient.url
@@ -259,9 +250,10 @@ def _health(patient: Patient, url: str) -> httpx.Response | None:
     """What the server says of itself; None when none answers."""
     import httpx
 
-    token = os.environ.get("RIPARIAN_TOKEN")
-    if not token and patient.settings is not None:
-        token = state.read_token(patient.settings.state)
+    if patient.settings is None:
+        token = os.environ.get("RIPARIAN_TOKEN")
+    else:
+        token = state.token_for(patient.settings.state, url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         return httpx.get(f"{url}/api/v1/health", headers=headers, timeout=ANSWER_SECONDS, trust_env=False)

@@ -62,13 +62,14 @@ def lineage(
     direction: Literal["both", "up", "down"] = "both",
     up: Depth = 2,
     down: Depth = 2,
-    level: Literal["asset", "version"] = "asset",
+    level: Literal["asset", "version"] | None = None,
     limit: Limit = 500,
     as_of: AsOf = None,
 ) -> Any:
     """What the asset, or one of its versions, was made from, and what was made from it.
 
-    With `as_of`: the versions that stood then and what had been made of them. Today's policies say who may see them.
+    With `as_of`: the versions that stood then and what had been made of them; without a root when there was none yet.
+    What lies ahead is now. Today's policies say who may see them.
     """
     return view.lineage(
         key, partition, version, direction=direction, up=up, down=down, level=level, limit=limit, as_of=as_of

@@ -9,7 +9,6 @@ from fastapi import APIRouter
 
 from riparian.api.callers import Plane, Viewer
 from riparian.api.models import AppliedOut, ApplyBody, DefinitionOut, PageOut
-from riparian.assets.manifest import Manifest
 from riparian.scheduler import register
 
 router = APIRouter(prefix="/definitions", tags=["definitions"])
@@ -24,6 +23,6 @@ def definitions(view: Viewer) -> Any:
 @router.post("", response_model=AppliedOut)
 def apply(view: Viewer, plane: Plane, body: ApplyBody) -> Any:
     """Make what a project declares the definition in force; all of it or, with a problem, nothing."""
-    manifest = Manifest.from_json(body.manifest)
+    manifest = register.read(plane, body.manifest, view.principal)
     applied = register.apply(plane, manifest, body.bundle, by=view.principal, rebuild=body.rebuild)
     return {**asdict(applied), "planned": len(applied.planned)}

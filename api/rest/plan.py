@@ -11,7 +11,7 @@ from riparian.api import problems
 from riparian.api.callers import Plane, Viewer
 from riparian.api.models import PageOut, PendingOut, PlanBody, PreviewedOut
 from riparian.api.paging import Cursor, Limit, page
-from riparian.assets.manifest import Manifest
+from riparian.scheduler import register
 from riparian.scheduler.preview import preview
 
 router = APIRouter(prefix="/plan", tags=["plan"])
@@ -26,7 +26,8 @@ def plan(view: Viewer, limit: Limit = 100, cursor: Cursor = None) -> Any:
 
 @router.post("", response_model=PreviewedOut)
 def previewed(view: Viewer, plane: Plane, body: PlanBody) -> Any:
-    """What applying a project's declarations would do. It is done and undone again, and leaves no trace; for who may
-    apply them."""
-    found = preview(plane, Manifest.from_json(body.manifest), view.principal, body.rebuild, body.limit)
+    """What applying a project's declarations would do. It is done and undone again, and leaves nothing but a line in
+    the record of who asked; for who may apply them."""
+    manifest = register.read(plane, body.manifest, view.principal)
+    found = preview(plane, manifest, view.principal, body.rebuild, body.limit)
     return {**asdict(found), "problems": [problems.declared(p) for p in found.problems]}

@@ -7,11 +7,14 @@ was not taken, or when what it takes is not there; of a choice only the road tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from riparian.assets.tasks import Ref, TaskSpec
 from riparian.scheduler.core.pinned import StepSpec
+
+MOST_ITEMS = 10_000
+"""Items that one task may be mapped over: each is a step, and the rows of all of them are written at once."""
 
 
 class State(Enum):
@@ -34,33 +37,42 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A blocked task becomes ``ready``, ``skipped``, or ``succeeded`` because there was nothing to go through.
-    ``items`` is set for a mapped task that is ready: so many steps it becomes."""
+    """A blocked task becomes ``ready``, ``skipped``, or ``succeeded`` because there was nothing to go through; or
+    ``failed``, which ends its run. ``items`` is set for a mapped task that is ready: so many steps it becomes; ``over``
+    is then what they go through, on the road that was taken."""
 
     task: str
     to: str
     items: int | None = None
+    over: Ref | None = None
     reason: str | None = None
 
 
 def moves(
     blocked: Iterable[StepSpec], ended: Mapping[str, Ended], lengths: Mapping[str, int | None]
 ) -> tuple[Move, ...]:
-    """Returns what becomes of the blocked tasks, given in the order of the workflow; others stay blocked.
+    """Returns what becomes of the blocked tasks, in whatever order they are given; others stay blocked.
 
     ``ended`` has an entry for each other task that they look at; ``lengths`` says how many items an input of the
     workflow has, where it is mapped over.
     """
-    known = dict(ended)
+    left = list(blocked)
+    known = {**ended, **{spec.task: Ended(state=State.OPEN) for spec in left}}
     found: list[Move] = []
-    for spec in blocked:
-        move = _move(spec, known, lengths)
-        if move is None:
-            known[spec.task] = Ended(state=State.OPEN)
-            continue
-        found.append(move)
-        after = {"ready": State.OPEN, "skipped": State.EMPTY, "succeeded": State.DONE}[move.to]
-        known[spec.task] = Ended(state=after, items=0 if move.to == "succeeded" else None)
+    settled = True
+    while settled:  # what is settled here may settle others, also such as were looked at before it
+        waiting, settled = left, False
+        left = []
+        for spec in waiting:
+            move = _move(spec, known, lengths)
+            if move is None:
+                left.append(spec)
+                continue
+            found.append(move)
+            if move.to in ("skipped", "succeeded"):
+                settled = True
+                state = State.EMPTY if move.to == "skipped" else State.DONE
+                known[spec.task] = Ended(state=state, items=0 if move.to == "succeeded" else None)
     return tuple(found)
 
 
@@ -84,11 +96,32 @@ def _move(spec: StepSpec, known: Mapping[str, Ended], lengths: Mapping[str, int 
     if not spec.mapped:
         return Move(task=spec.task, to="ready")
     over = next(a.ref for a in spec.arguments if a.parameter == spec.mapped)
-    # Where the length is not known it is no list, which reading it will say.
-    items = 1 if (length := _length(over, known, lengths)) is None else length
+    return _map(spec, _resolved(over, known), known, lengths)
+
+
+def _map(spec: StepSpec, over: Ref, known: Mapping[str, Ended], lengths: Mapping[str, int | None]) -> Move:
+    items = _length(over, known, lengths)
+    name = over.name or repr(spec.mapped)
+    if items is None or items < 0:
+        why = (
+            f"{spec.task} is mapped over {name}, and how many items that has is not known: it must be a JSON list; "
+            "let a task return it as a list"
+        )
+        return Move(task=spec.task, to="failed", reason=why)
+    if items > MOST_ITEMS:
+        has = "returned" if over.kind == "task" else "has"
+        why = f"{name} {has} {items} items; a task is mapped over at most {MOST_ITEMS}; let each item hold more"
+        return Move(task=spec.task, to="failed", reason=why)
     if items == 0:
         return Move(task=spec.task, to="succeeded", reason="there are no items")
-    return Move(task=spec.task, to="ready", items=items)
+    return Move(task=spec.task, to="ready", items=items, over=over)
+
+
+def of_item(spec: StepSpec, over: Ref, item: int) -> StepSpec:
+    """Returns what the step of one item of a constant list runs: that item and no more of the list."""
+    own = Ref(kind="value", value=over.value[item])
+    arguments = tuple(replace(a, ref=own) if a.parameter == spec.mapped else a for a in spec.arguments)
+    return replace(spec, arguments=arguments, mapped="")
 
 
 def _skip(spec: StepSpec, reason: str) -> Move:
@@ -118,24 +151,36 @@ def taken(choice: Ref, label: str | None) -> Ref | None:
     return next((item for at, item in zip(choice.labels, choice.items, strict=True) if at == label), None)
 
 
+def _resolved(ref: Ref, known: Mapping[str, Ended]) -> Ref:
+    """Returns what a choice stands for, whose road was taken and leads somewhere."""
+    while ref.kind == "choice" and (road := taken(ref, known[ref.name].label)) is not None:
+        ref = road
+    return ref
+
+
 def _length(ref: Ref, known: Mapping[str, Ended], lengths: Mapping[str, int | None]) -> int | None:
     match ref.kind:
         case "value":
             return len(ref.value) if isinstance(ref.value, list) else None
         case "input":
             return lengths.get(ref.name)
-        case "choice":
-            road = taken(ref, known[ref.name].label)
-            return None if road is None else _length(road, known, lengths)
-        case _:
+        case "task" | "results":
             return known[ref.name].items
+        case _:
+            return None
 
 
-def decisions(specs: Iterable[StepSpec]) -> frozenset[str]:
+def decisions(specs: Sequence[StepSpec]) -> frozenset[str]:
     """Returns the tasks whose result decides something for these."""
     roads = {road.decision for spec in specs for road in spec.roads}
     refs = (ref for spec in specs for argument in spec.arguments for ref in argument.ref.walk())
     return frozenset(roads | {ref.name for ref in refs if ref.kind == "choice"})
+
+
+def looked_at(specs: Sequence[StepSpec]) -> frozenset[str]:
+    """Returns the tasks of which it has to be known how they stand before it can be said what becomes of these."""
+    refs = [ref for spec in specs for argument in spec.arguments for ref in argument.ref.walk()]
+    return decisions(specs) | {ref.name for ref in refs if ref.kind in ("task", "results")}
 
 
 def mapped_inputs(specs: Iterable[StepSpec]) -> frozenset[str]:

@@ -30,6 +30,11 @@ class Edge:
         """Whether an update of the asset is among the events that the workflow's trigger waits for."""
         return self.workflow.trigger.watches(self.asset, consumed=self.input is not None)
 
+    @property
+    def orders(self) -> bool:
+        """Whether the asset comes before the workflow: it is read, or its updates are waited for."""
+        return self.input is not None or self.wakes
+
     def up(self, partition: str) -> Interval:
         """The partitions of the asset that the workflow's ``partition`` looks at."""
         return self.input.mapping.up(partition) if self.input else EVERYTHING
@@ -88,20 +93,27 @@ class Graph:
 
     @cached_property
     def depth(self) -> Mapping[str, int]:
-        """How many steps each workflow lies below the sources: an order in which all makers come before their users."""
+        """How many steps each workflow lies below the sources: an order in which all makers come before their users.
+
+        What is only asked to be missing gives no order. It ends on circles too, though an apply refuses them: the one
+        writer waits for it.
+        """
         depth: dict[str, int] = {}
+        path: set[str] = set()
         pending = list(self.workflows)
         while pending:
             key = pending[-1]
             if key in depth:
                 pending.pop()
                 continue
-            makers = [w.key for e in self.inputs(key) if (w := self.producer(e.asset)) is not None and w.key != key]
-            missing = [m for m in makers if m not in depth]
+            path.add(key)
+            makers = [w.key for e in self.inputs(key) if e.orders and (w := self.producer(e.asset)) is not None]
+            missing = [m for m in makers if m not in depth and m not in path]
             if missing:
                 pending.extend(missing)
             else:
-                depth[key] = 1 + max((depth[m] for m in makers), default=0)
+                depth[key] = 1 + max((depth.get(m, 0) for m in makers), default=0)
+                path.discard(key)
                 pending.pop()
         return depth
 

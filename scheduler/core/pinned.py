@@ -39,7 +39,8 @@ class StepSpec:
     """What a step runs, fixed when its run is planned. ``pool`` may take it.
 
     ``outputs`` are the assets that it makes; none: its result is an intermediate. ``made_from`` are the workflow's
-    inputs that it takes itself or through the tasks before it. The rest is as in TaskSpec.
+    inputs that it takes itself or through the tasks before it. ``item`` is set where a map goes through the results of
+    another and some made none: the number of the one that it receives. The rest is as in TaskSpec.
     """
 
     task: str
@@ -51,6 +52,7 @@ class StepSpec:
     outputs: tuple[str, ...] = ()
     made_from: tuple[str, ...] = ()
     mapped: str = ""
+    item: int | None = None
     roads: tuple[Road, ...] = ()
     labels: tuple[str, ...] = ()
     path: str | None = None  # of an ingest step: the file

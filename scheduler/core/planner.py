@@ -78,16 +78,19 @@ def _asked(facts: Facts, ask: Cause) -> Decision:
     going = facts.unfinished
     if going and going.trigger_key == trigger_key(facts.workflow.key, facts.partition, ask):
         return _unfinished(granted=going.granted)
-    # What a person asked for runs as it was asked for, and so do two requests one after the other.
-    if going and (going.granted or going.asked):
-        return _after_own(facts)
+    # What a person asked for runs as it was asked for, and so do two requests one after the other. It is no substitute
+    # for an update that waits: it may have parameters, or be cancelled, and a cause has one run.
+    if going and (going.granted or going.asked or ask.is_asked):
+        return _after_own(facts, asked=True)
     # A person's request waits for nothing above; a rebuild goes in the order of the data.
     return _held(facts.blocker) if facts.blocker and ask.kind == "fingerprint" else _run(facts, ask)
 
 
-def _after_own(facts: Facts) -> Decision:
+def _after_own(facts: Facts, *, asked: bool = False) -> Decision:
     own = Blocker(facts.workflow.key, facts.partition, failed=False)
     words = "a run is going on; what arrived meanwhile is looked at when it ends"
+    if asked and facts.unfinished and not facts.unfinished.granted:
+        words = "a run is planned before it; what was asked for runs when that has ended"
     return Decision(action=Action.HOLD, code="running", words=words, blocker=own)
 
 

@@ -145,7 +145,7 @@ class Lease:
 class Written:
     """One output as it lies in the attempt's directory, or as ``content`` (JSON of at most CONTENT_LIMIT bytes).
 
-    ``digest`` is of the plaintext's canonical form; ``rows`` is None where rows mean nothing.
+    ``digest`` is of the plaintext's canonical form; ``rows`` counts the items of a JSON list too, None: there are none.
     """
 
     asset: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,9 @@ STATE = ".riparian"
 FOLDER = "compiled"
 DIGEST_BYTES = 32
 
+PYTHON = f"{sys.implementation.cache_tag} {sys.version} {sys.flags.optimize} ".encode() + MAGIC_NUMBER
+"""What compiles: another version, or one that leaves assertions out, makes other code of the same text."""
+
 
 class Compiled:
     """The compiled modules of the project in ``root`` (resolved)."""
@@ -32,6 +36,7 @@ class Compiled:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = root / STATE / FOLDER
+        self._is_ours = _is_ours(self._folder)
         self._used: set[str] = set()
 
     def install(self) -> None:
@@ -49,7 +54,7 @@ class Compiled:
 
     def code(self, path: str, text: bytes, compiled: Callable[[], CodeType]) -> CodeType:
         """Returns the code of a module: what was kept of the same text at the same place, else ``compiled()``."""
-        name = sha256(b"\0".join((MAGIC_NUMBER, os.fsencode(path), text))).hexdigest()
+        name = sha256(b"\0".join((PYTHON, os.fsencode(path), text))).hexdigest()
         self._used.add(name)
         if (kept := self._read(name)) is not None:
             return kept
@@ -60,11 +65,15 @@ class Compiled:
     def tidy(self) -> None:
         """Removes what was not used since this was made: the folder never holds more than one load of the project."""
         with suppress(OSError):
+            if not self._is_ours:
+                return
             for file in self._folder.iterdir():
                 if file.name not in self._used:
                     file.unlink()
 
     def _read(self, name: str) -> CodeType | None:
+        if not self._is_ours:
+            return None
         try:
             kept = (self._folder / name).read_bytes()
         except OSError:
@@ -75,14 +84,24 @@ class Compiled:
         return code if isinstance(code, CodeType) else None
 
     def _write(self, name: str, body: bytes) -> None:
-        if not (self._root / STATE).is_dir():
+        if not self._is_ours:
             return
         # A cache: a full disk or a folder of somebody else costs time only.
         with suppress(OSError):
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             part = self._folder / f"{name}.{os.getpid()}"
             part.write_bytes(sha256(body).digest() + body)
             part.replace(self._folder / name)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody else can have written what lies in ``folder``, or it is yet to be made: code in it is run."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return folder.parent.is_dir()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISDIR(found.st_mode) and not found.st_mode & others and found.st_uid == os.geteuid()
 
 
 def _loader(code: Callable[[str, bytes, Callable[[], CodeType]], CodeType]) -> type[SourceFileLoader]:

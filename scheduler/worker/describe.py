@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from riparian.assets.bundles import bundle_digest
 from riparian.assets.check import FORMATS, in_order
@@ -70,6 +70,8 @@ def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds
         # Our own settings hold tokens, which user code must not see. And sets must be walked in the same order every
         # time, or one project could give two manifests.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RIPARIAN_")} | {"PYTHONHASHSEED": "0"}
+        # It compiles otherwise: whoever has it set would give the project other fingerprints.
+        environment.pop("PYTHONOPTIMIZE", None)
         with said.open("wb") as sink:
             child = subprocess.Popen(
                 command,
@@ -89,7 +91,7 @@ def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds
         return Described(
             manifest=Manifest.from_json(manifest) if manifest else None,
             bundle=bundle.read_bytes() if manifest else b"",
-            problems=tuple(_problem(p) for p in json.loads(said_problems)),
+            problems=tuple(Problem.from_json(p) for p in json.loads(said_problems)),
         )
 
 
@@ -122,11 +124,6 @@ def _failed(code: str, message: str, said: Path) -> Described:
     return Described(manifest=None, bundle=b"", problems=(problem,))
 
 
-def _problem(body: Mapping[str, Any]) -> Problem:
-    location = Location(body["file"], body["line"]) if body["file"] is not None else None
-    return Problem(code=body["code"], message=body["message"], remedy=body["remedy"], location=location)
-
-
 # ---- the child
 
 
@@ -155,12 +152,12 @@ def _describe(root: Path, name: str, modules: Sequence[str]) -> tuple[str, bytes
     compiled.tidy()
     problems = [problem for problem in imported if problem is not None]
     loaded = first_party_modules(root)
-    project = describe_project(root, declared, loaded, formats=_formats(declared))
+    files = closure(root, sorted({Path(str(module.__file__)).resolve() for module in loaded.values()}))
+    project = describe_project(root, declared, loaded, files=files, formats=_formats(declared))
     hidden = FOLLOWS_FROM_IMPORT if problems else set()
     problems.extend(p for p in project.problems if p.code not in hidden)
     if problems:
         return _body(None, in_order(problems)), b""
-    files = closure(root, sorted({Path(str(module.__file__)).resolve() for module in loaded.values()}))
     files[LOCK_MEMBER] = _lock_digest(root).encode()
     digest = bundle_digest(files)
     manifest = Manifest(project=name, bundle=digest, assets=project.assets, workflows=project.workflows)
@@ -238,17 +235,7 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
 
 
 def _body(manifest: Manifest | None, problems: Sequence[Problem]) -> str:
-    said = [
-        {
-            "code": p.code,
-            "message": p.message,
-            "remedy": p.remedy,
-            "file": p.location.file if p.location else None,
-            "line": p.location.line if p.location else None,
-        }
-        for p in problems
-    ]
-    return f"{json.dumps(said)}\n{manifest.to_json() if manifest else ''}"
+    return f"{json.dumps([p.to_json() for p in problems])}\n{manifest.to_json() if manifest else ''}"
 
 
 if __name__ == "__main__":

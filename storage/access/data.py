@@ -11,6 +11,7 @@ import msgspec
 from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
 from riparian.scheduler.core.protocol import StoredObject
 from riparian.storage.access.assets import require
+from riparian.storage.access.partitions import check_partition
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import catalogue
 from riparian.storage.metadata.catalogue import AnyRow
@@ -43,9 +44,11 @@ def resolve(judge: Judge, key: str, partition: str | None) -> AnyRow:
     """Returns the head that the principal asked for and may read, in the snapshot in which that was judged.
 
     Without a partition: the whole, or of a partitioned asset the head that moved last. Raises NotFound for an asset
-    that is hidden or missing, or has no such head; Refused, with the chain in words, where the asset may be known of.
+    that is hidden or missing, or has no such head; Invalid for a partition that it can not have; Refused, with the
+    chain in words, where the asset may be known of.
     """
     require(judge, key)
+    check_partition(judge, key, partition)
     if partition is None:
         row = catalogue.newest_heads(judge.tx, [key]).get(key)
     else:

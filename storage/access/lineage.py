@@ -11,8 +11,9 @@ from riparian.assets.keys import AssetKey
 from riparian.scheduler.core.lineage import BOTH, DOWN, UP, Edges, Shape, walk
 from riparian.storage.access import assets
 from riparian.storage.access.pages import check_limit, iso
+from riparian.storage.access.partitions import check_partition
 from riparian.storage.access.rights import Judge
-from riparian.storage.metadata import catalogue, counters, lineage
+from riparian.storage.metadata import catalogue, lineage
 from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.lineage import AsOf
 
@@ -20,6 +21,9 @@ EDGES_FOR_EACH_NODE = 20
 """A level may have so many times as many edges as nodes are asked for; the answer says when it had more."""
 
 LEVELS = ("asset", "version")
+
+MOST_DIGITS = 18
+"""No counter has more, and no database takes them."""
 
 
 def query(
@@ -31,19 +35,24 @@ def query(
     direction: str,
     up: int | None,
     down: int | None,
-    level: str,
+    level: str | None,
     limit: int,
     as_of: str | None = None,
 ) -> dict[str, Any]:
     """The neighbourhood of an asset, or of one of its versions. Hidden nodes keep their place and lose their name.
 
-    ``as_of`` asks for the versions that stood at a moment of the past. Who may see them is judged by today's policies.
+    ``as_of`` asks for the versions that stood at a moment of the past (one that lies ahead is now), without a root
+    where none did. Who may see them is judged by today's policies. Level None is that of the question: versions where
+    it begins at one, or in the past.
     """
     _check(direction, up, down, level, limit)
-    moment = None if as_of is None else _moment(judge, as_of)
-    # To begin at a version, or in the past, is to ask for versions.
-    level = "version" if version is not None or moment is not None else level
+    if as_of is not None and level == "asset":
+        raise Invalid("as_of asks for versions, and level='asset' for declarations; leave one of them out")
+    # Before anything is said of the moment: what moved, and when, is told to who may know of the asset alone.
     assets.require(judge, key)
+    check_partition(judge, key, partition)
+    moment = None if as_of is None else _moment(judge, as_of)
+    level = "version" if version is not None or moment is not None else level or "asset"
     roots = [key] if level == "asset" else _root_versions(judge, key, partition, version, moment)
     most = EDGES_FOR_EACH_NODE * limit
     above: Callable[[Collection[str]], Edges]
@@ -72,11 +81,11 @@ def query(
     }
 
 
-def _check(direction: str, up: int | None, down: int | None, level: str, limit: int) -> None:
+def _check(direction: str, up: int | None, down: int | None, level: str | None, limit: int) -> None:
     check_limit(limit)
     if direction not in (BOTH, UP, DOWN):
         raise Invalid(f"direction={direction!r} is no direction; write 'both', 'up' or 'down'")
-    if level not in LEVELS:
+    if level not in (None, *LEVELS):
         raise Invalid(f"level={level!r} is no level; write 'asset' or 'version'")
     for name, depth in (("up", up), ("down", down)):
         if depth is not None and depth < 0:
@@ -84,12 +93,12 @@ def _check(direction: str, up: int | None, down: int | None, level: str, limit: 
 
 
 def _moment(judge: Judge, as_of: str) -> AsOf:
-    """Reads a time with its offset from UTC, or a change_seq; raises Invalid for what is neither or lies ahead."""
+    """Reads a time with its offset from UTC, or a change_seq; raises Invalid for what is neither. What lies ahead is
+    now: to refuse it would tell how far the counter of all changes has come."""
     expected = "write a time with its offset, such as 2026-11-22T06:30:00Z, or a change_seq"
     if as_of.isascii() and as_of.isdigit():
-        now = counters.value(judge.tx, "change_seq")
-        if len(as_of) > len(str(now)) or int(as_of) > now:
-            raise Invalid(f"as_of={as_of!r} is a change_seq that was not reached yet; {expected}")
+        if len(as_of) > MOST_DIGITS:
+            raise Invalid(f"as_of has {len(as_of)} digits, and no change_seq has more than {MOST_DIGITS}; {expected}")
         return AsOf(seq=int(as_of))
     try:
         instant = datetime.fromisoformat(as_of)
@@ -99,9 +108,7 @@ def _moment(judge: Judge, as_of: str) -> AsOf:
         micros = (instant.replace(tzinfo=None) - offset - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001
     except (ValueError, OverflowError) as exc:
         raise Invalid(f"as_of={as_of!r} is no moment; {expected}") from exc
-    if micros > judge.tx.now:
-        raise Invalid(f"as_of={as_of!r} lies ahead: it is {iso(judge.tx.now)}; {expected}")
-    return AsOf(instant=micros)
+    return AsOf(instant=min(micros, judge.tx.now))
 
 
 def _root_versions(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riparian.scheduler.core.facts import Cause
+from riparian.storage.access import runs
 from riparian.storage.access.pages import Page, fill, iso
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import catalogue
@@ -23,13 +24,12 @@ class _Pending:
 
 def pending(judge: Judge, cursor: str | None, limit: int) -> Page:
     """What the reader may know of, first the queued runs, then what is held, then what waits; by workflow in each."""
-    sees: dict[str, bool] = {}
+    awaits: dict[str, bool] = {}
 
     def keep(found: Sequence[_Pending]) -> list[_Pending]:
-        fresh = {p.row.workflow for p in found} - sees.keys()
-        judge.prepare(list({a for w in fresh for a in judge.graph.makes(w)}))
-        sees.update((w, any(judge.visible(a) for a in judge.graph.makes(w))) for w in fresh)
-        return [p for p in found if sees[p.row.workflow]]
+        awaits.update((w, judge.awaits(w)) for w in {p.row.workflow for p in found} - awaits.keys())
+        # What a queued run reads is known; of what waits, only what it is declared to read.
+        return [p for p in found if (runs.judged(judge, p.row).visible if _is_run(p) else awaits[p.row.workflow])]
 
     found, following = fill(
         limit,
@@ -38,7 +38,13 @@ def pending(judge: Judge, cursor: str | None, limit: int) -> Page:
         keep=keep,
         place=lambda p: [p.section, p.row.workflow, p.row.partition],
     )
-    return Page([_told(judge, p) for p in found], following)
+    reasons = [catalogue.standing_reason(judge.tx, p.row.workflow, p.row.partition) for p in found]
+    judge.listen(reason.words for reason in reasons if reason is not None)
+    return Page([_told(judge, p, reason) for p, reason in zip(found, reasons, strict=True)], following)
+
+
+def _is_run(pending: _Pending) -> bool:
+    return _SECTIONS[pending.section][0] == "queued"
 
 
 def _fetch(judge: Judge, after: list[Any] | None, most: int) -> list[_Pending]:
@@ -51,19 +57,17 @@ def _fetch(judge: Judge, after: list[Any] | None, most: int) -> list[_Pending]:
     return found
 
 
-def _told(judge: Judge, pending: _Pending) -> dict[str, Any]:
+def _told(judge: Judge, pending: _Pending, reason: AnyRow | None) -> dict[str, Any]:
     row, state = pending.row, _SECTIONS[pending.section][0]
-    named = judge.bound(row.workflow)
-    reason = catalogue.standing_reason(judge.tx, row.workflow, row.partition)
-    queued = row if state == "queued" else None
+    queued = row if _is_run(pending) else None
     since = queued.created_at if queued is not None else reason.since if reason is not None else None
     return {
         "workflow": row.workflow,
         "partition": row.partition,
         "state": state,
         "run": queued.id if queued is not None else None,
-        "cause": judge.redact(Cause.from_json(queued.cause).words, named) if queued is not None else None,
+        "cause": runs.said(judge, Cause.from_json(queued.cause)) if queued is not None else None,
         "code": reason.code if reason is not None else None,
-        "words": judge.redact(reason.words, named) if reason is not None else "",
+        "words": judge.redact(reason.words) if reason is not None else "",
         "since": iso(since),
     }

@@ -11,6 +11,7 @@ from riparian.scheduler.core.effective import effective, policy_of
 from riparian.storage.access import runs
 from riparian.storage.access.assets import require
 from riparian.storage.access.pages import iso
+from riparian.storage.access.partitions import check_partition
 from riparian.storage.access.rights import RESTRICTED, Judge
 from riparian.storage.metadata import catalogue, planning, principals
 
@@ -22,8 +23,8 @@ def why(judge: Judge, key: str, partition: str | None) -> dict[str, Any]:
     """What the planner says of the asset's partition now, since when it said so, and the last runs."""
     require(judge, key)
     workflow = judge.graph.maker(AssetKey(key))
+    check_partition(judge, key, partition)
     partition = partition if partition is not None else _newest_partition(judge, key)
-    named = judge.bound(key)
     code, words = _decided(judge, key, workflow, partition)
     stored = catalogue.standing_reason(judge.tx, workflow, partition)
     return {
@@ -31,8 +32,8 @@ def why(judge: Judge, key: str, partition: str | None) -> dict[str, Any]:
         "partition": partition,
         "workflow": workflow,
         "code": code,
-        "words": judge.redact(words, named),
-        "noted": judge.redact(stored.words, named) if stored is not None else None,
+        "words": judge.redact(words),
+        "noted": judge.redact(stored.words) if stored is not None else None,
         "since": iso(stored.since) if stored is not None else None,
         "runs": runs.last_of(judge, workflow, partition, RUNS),
     }

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from riparian.assets.errors import NotFound, Refused
 from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler.core.effective import Denial, Restriction, denials, effective, owns, policy_of, unknown
 from riparian.scheduler.core.graph import Graph
@@ -21,6 +22,13 @@ from riparian.storage.metadata.principals import Bearer
 
 RESTRICTED = "restricted"
 """What stands in place of a name that the reader may not know."""
+
+UNNAMED = "a restricted asset"
+"""The same in the middle of a sentence."""
+
+_NAME = re.compile(r"(?<!\w)([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?!\w)(\[[^\]\s]*\])?")
+"""What has the form of a key, at its longest (``air.flights`` is not found in ``air.flights_csv``), with a partition
+where one is named."""
 
 
 @dataclass(slots=True)
@@ -49,6 +57,7 @@ class Judge:
         self._secret = secret
         self._heads: dict[str, dict[str, int]] = {}
         self._bounds: dict[str, bool] = {}
+        self._may_say: dict[str, bool] = {}
 
     # One origin, one set of origins.
 
@@ -109,6 +118,23 @@ class Judge:
         if not self.owns(asset):
             raise Refused(f"{asset} is not yours to {act}; ask its owner")
 
+    def require_makes(self, workflow: WorkflowSpec, act: str) -> None:
+        """Raises Refused unless all that the workflow makes is theirs to ``act`` on: its run changes all of it."""
+        foreign = [a for a in workflow.produces if not self.owns(a)]
+        if foreign:
+            also = self.redact(foreign[0])
+            raise Refused(f"the workflow {workflow.key} is not yours to {act}: it makes {also} too; ask its owner")
+
+    def sees_workflow(self, workflow: str) -> bool:
+        """Whether the principal may know of something that the workflow makes, and so of the workflow."""
+        return any(self.visible(a) for a in self.graph.makes(workflow))
+
+    def awaits(self, workflow: str) -> bool:
+        """Whether the principal may know what the workflow waits for: they own what it makes, or will be admitted by
+        all that this will come from."""
+        makes = self.graph.makes(workflow)
+        return any(self.owns(a) for a in makes) or (bool(makes) and all(self._within_bound(a) for a in makes))
+
     def head_origins(self, asset: str) -> dict[str, int]:
         """Returns how many heads of the asset carry which origin set."""
         self.prepare([asset])
@@ -159,14 +185,24 @@ class Judge:
         """Returns the asset's name, or RESTRICTED."""
         return asset if self.visible(asset) else RESTRICTED
 
-    def redact(self, words: str, assets: Collection[str]) -> str:
-        """Returns ``words`` with those of ``assets`` that the principal may not see left unnamed."""
-        self.prepare(list(assets))
-        hidden = sorted((a for a in assets if not self.visible(a)), key=len, reverse=True)
-        if not hidden:
-            return words
-        pattern = "|".join(re.escape(a) for a in hidden)
-        return re.sub(rf"(?<![\w.])(?:{pattern})(?!\w|\.\w)", "a restricted asset", words)
+    def redact(self, words: str) -> str:
+        """Returns ``words`` with every asset and workflow left unnamed, of today or of the past, that the principal may
+        not see. An ordinary word that is also the name of one goes too: who it stands for can not be told."""
+        self.listen([words])
+        return _NAME.sub(lambda found: found[0] if self._may_say[found[1]] else UNNAMED, words)
+
+    def listen(self, texts: Iterable[str]) -> None:
+        """Looks up the names in all these texts with few statements, for ``redact``."""
+        said = {found[1] for text in texts for found in _NAME.finditer(text)} - self._may_say.keys()
+        # A name with more behind it, such as that of a file, tells the name.
+        parts = {word: _prefixes(word) for word in said}
+        known = catalogue.known_names(self.tx, {p for found in parts.values() for p in found})
+        self.prepare(list(known))
+        makes = {p: self.graph.makes(p) for p in known}
+        self.prepare([a for made in makes.values() for a in made])
+        for word, prefixes in parts.items():
+            longest = next((p for p in prefixes if p in known), None)
+            self._may_say[word] = longest is None or self.visible(longest) or self.sees_workflow(longest)
 
     def opaque(self, node: str) -> str:
         """Returns what stands for a hidden node: always the same to this principal, and useless to any other."""
@@ -224,3 +260,9 @@ class Judge:
         else:
             self._bounds[asset] = False
         return admitted
+
+
+def _prefixes(word: str) -> list[str]:
+    """Returns the word and what it begins with, dot by dot, the longest first."""
+    segments = word.split(".")
+    return [".".join(segments[:n]) for n in range(len(segments), 0, -1)]

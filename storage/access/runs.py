@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.lifecycle import RUN
 from riparian.storage.access import assets
 from riparian.storage.access.pages import Page, fill, iso
-from riparian.storage.access.rights import Judge
+from riparian.storage.access.rights import UNNAMED, Judge
 from riparian.storage.metadata import catalogue
 from riparian.storage.metadata.catalogue import AnyRow
 
@@ -53,19 +53,20 @@ def listing(
         raise Invalid(f"state={state!r} is no state of a run; write one of {', '.join(RUN)}")
     if workflow is not None and asset is None and not _sees_workflow(judge, workflow):
         raise judge.missing("workflow", workflow)
-    judged, following = fill(
+    found, following = fill(
         limit,
         cursor,
         fetch=lambda after, most: [
-            _judge(judge, row)
+            judged(judge, row)
             for row in catalogue.runs(
                 judge.tx, after[0] if after else None, most, workflow=workflow, state=state, partition=partition
             )
         ],
-        keep=lambda found: [j for j in found if j.visible],
+        keep=lambda some: [j for j in some if j.visible],
         place=lambda j: [j.row.id],
     )
-    return Page([_summary(judge, j) for j in judged], following)
+    judge.listen(Cause.from_json(j.row.cause).words for j in found)
+    return Page([_summary(judge, j) for j in found], following)
 
 
 def one(judge: Judge, run_id: str) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def one(judge: Judge, run_id: str) -> dict[str, Any]:
         **_summary(judge, found),
         "bundle": found.row.bundle if found.readable else None,
         "definition": found.row.definition,
-        **_steps(judge, run_id, found.readable),
+        **_steps(judge, run_id, found),
         # A parameter is named after its asset.
         "pins": [_pin(pin) for pin in json.loads(found.row.pins)] if found.readable else [],
         "outputs": assets.version_summaries(judge, outputs),
@@ -86,13 +87,13 @@ def one(judge: Judge, run_id: str) -> dict[str, Any]:
 def last_of(judge: Judge, workflow: str, partition: str, count: int) -> list[dict[str, Any]]:
     """The workflow partition's last visible runs, newest first."""
     rows = catalogue.runs(judge.tx, None, count, workflow=workflow, state=None, partition=partition)
-    return [_summary(judge, j) for j in (_judge(judge, row) for row in rows) if j.visible]
+    return [_summary(judge, j) for j in (judged(judge, row) for row in rows) if j.visible]
 
 
 def find(judge: Judge, run_id: str) -> Judged:
     """Returns the run; raises NotFound when it does not exist or is hidden."""
     row = catalogue.run_of_id(judge.tx, run_id)
-    found = None if row is None else _judge(judge, row)
+    found = None if row is None else judged(judge, row)
     if found is None or not found.visible:
         raise judge.missing("run", run_id)
     return found
@@ -110,7 +111,8 @@ def logs(judge: Judge, run_id: str, step: str | None, epoch: int | None) -> list
     return [(c.object, c.length) for c in catalogue.log_chunks(judge.tx, run_id, step, epoch)]
 
 
-def _judge(judge: Judge, row: AnyRow) -> Judged:
+def judged(judge: Judge, row: AnyRow) -> Judged:
+    """Returns what the principal may know of the run: by the origins of what it was given, and of what it makes."""
     makes = _makes(judge, row)
     readable = judge.permits(row.origins, *makes)
     return Judged(row, makes, readable, readable or any(judge.owns(a) for a in makes))
@@ -126,8 +128,7 @@ def _makes(judge: Judge, row: AnyRow) -> tuple[str, ...]:
 
 
 def _sees_workflow(judge: Judge, workflow: str) -> bool:
-    makes = judge.graph.makes(workflow)
-    return any(judge.visible(a) for a in (*makes, *(() if makes else (workflow,))))
+    return judge.sees_workflow(workflow) or (not judge.graph.makes(workflow) and judge.visible(workflow))
 
 
 def _sees_version(judge: Judge, row: AnyRow) -> bool:
@@ -145,7 +146,7 @@ def _summary(judge: Judge, found: Judged) -> dict[str, Any]:
         "state": row.state,
         "readable": found.readable,
         "makes": [a for a in found.makes if judge.visible(a)],
-        "cause": judge.redact(cause.words, _named(judge, cause, row.workflow)),
+        "cause": said(judge, cause),
         "cause_kind": cause.kind,
         "created_at": iso(row.created_at),
         "started_at": iso(row.started_at),
@@ -157,12 +158,22 @@ def _summary(judge: Judge, found: Judged) -> dict[str, Any]:
     }
 
 
-def _named(judge: Judge, cause: Cause, workflow: str) -> Collection[str]:
-    return {*cause.body.get("seqs", ()), *(e.asset for e in judge.graph.inputs(workflow))}
+def said(judge: Judge, cause: Cause) -> str:
+    """Returns the cause in words. A file's path is the source's own: to look for names in it would tell which there are
+    to whoever drops files."""
+    return cause.words if cause.kind == "file" else judge.redact(cause.words)
 
 
-def _steps(judge: Judge, run_id: str, readable: bool) -> dict[str, Any]:
-    """The steps in the order in which they began; of very many MOST_STEPS, those that failed before all others."""
+def _steps(judge: Judge, run_id: str, found: Judged) -> dict[str, Any]:
+    """The steps in the order in which they began; of very many MOST_STEPS, those that failed before all others.
+
+    To who may not read the run none, once the data decides which of them run, or how many.
+    """
+    readable = found.readable
+    if not readable and _is_decided_by_data(judge, run_id):
+        return {"steps": [], "steps_left_out": 0, "step_counts": [], "steps_withheld": True}
+    # The task of an asset may have its name, and who owns one output need not know of the others.
+    hidden = {a: UNNAMED for a in found.makes if not readable and not judge.visible(a)}
     counts = catalogue.step_counts(judge.tx, run_id)
     rows = catalogue.steps(judge.tx, run_id, MOST_STEPS)
     ids = [row.id for row in rows]
@@ -174,20 +185,29 @@ def _steps(judge: Judge, run_id: str, readable: bool) -> dict[str, Any]:
     if not left_out:
         rows = sorted(rows, key=lambda row: _began(row, attempts.get(row.id, ())))
     return {
-        "steps": [_step(row, readable, results.get(row.id), attempts.get(row.id, ())) for row in rows],
+        "steps": [
+            _step(row, hidden.get(row.task, row.task), readable, results.get(row.id), attempts.get(row.id, ()))
+            for row in rows
+        ],
         "steps_left_out": left_out,
-        "step_counts": [{"task": c.task, "state": c.state, "steps": c.steps} for c in counts],
+        "step_counts": [{"task": hidden.get(c.task, c.task), "state": c.state, "steps": c.steps} for c in counts],
+        "steps_withheld": False,
     }
+
+
+def _is_decided_by_data(judge: Judge, run_id: str) -> bool:
+    specs = catalogue.step_specs(judge.tx, run_id)
+    return any(spec.get(field) for spec in specs for field in ("roads", "labels", "mapped"))
 
 
 def _began(row: AnyRow, attempts: Sequence[AnyRow]) -> tuple[Any, ...]:
     return (attempts[0].leased_at if attempts else math.inf, row.task, row.map_index or 0)
 
 
-def _step(row: AnyRow, readable: bool, result: AnyRow | None, attempts: Sequence[AnyRow]) -> dict[str, Any]:
+def _step(row: AnyRow, task: str, readable: bool, result: AnyRow | None, attempts: Sequence[AnyRow]) -> dict[str, Any]:
     return {
         "id": row.id,
-        "task": row.task,
+        "task": task,
         "map_index": row.map_index,
         "state": row.state,
         # Which road was not taken tells what was decided, and that was decided by the data.

@@ -75,12 +75,12 @@ class View:
         direction: str = "both",
         up: int | None = None,
         down: int | None = None,
-        level: str = "asset",
+        level: str | None = None,
         limit: int = 500,
         as_of: str | None = None,
     ) -> dict[str, Any]:
         """Returns nodes and edges around an asset or (``level="version"``) one of its versions; depth None: all.
-        ``as_of`` (a time, or a change_seq) asks how its versions stood then."""
+        ``as_of`` (a time, or a change_seq) asks how its versions stood then; no root: there was none."""
         return self._ask(
             lambda j: lineage.query(
                 j,

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Boolean, Row, Select, and_, bindparam, case, func, literal_column, select, tuple_
 
+from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import (
     asset,
@@ -29,6 +30,7 @@ from riparian.storage.metadata.schema import (
     run,
     step,
     version,
+    workflow,
 )
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -43,6 +45,8 @@ _KEYS = (
     .order_by(asset.c.key)
     .limit(bindparam("most"))
 )
+_KNOWN_ASSETS = select(asset.c.key).where(among(asset.c.key, "names"))
+_KNOWN_WORKFLOWS = select(workflow.c.key).where(among(workflow.c.key, "names"))
 _ASSET_ORIGINS = select(asset_origins).where(asset_origins.c.asset.in_(_MANY), asset_origins.c.heads > 0)
 _MEMBERS = select(origins.c.id, origins.c.members).where(origins.c.id.in_(_MANY))
 
@@ -96,6 +100,8 @@ _STEP_COUNTS = (
     .group_by(step.c.task, step.c.state)
     .order_by(step.c.task, step.c.state)
 )
+# One step stands for all items of its task.
+_STEP_SPECS = select(step.c.spec).where(step.c.run == bindparam("of_run"), func.coalesce(step.c.map_index, 0) == 0)
 _STEP_OF_RUN = select(step.c.id).where(step.c.run == bindparam("of_run"), step.c.id == bindparam("of_id"))
 _ATTEMPTS = select(attempt).where(attempt.c.step.in_(_MANY)).order_by(attempt.c.step, attempt.c.epoch)
 _RESULTS = select(version.c.step, version.c.format, version.c.rows, version.c.bytes).where(
@@ -115,7 +121,7 @@ _REASON = select(reason).where(
 
 _PLACE = tuple_(bindparam("after_workflow"), bindparam("after_partition"))
 _QUEUED = (
-    select(run.c.workflow, run.c.partition, run.c.id, run.c.cause, run.c.created_at)
+    select(run)
     # Written out and not bound: only then does a database see that the partial index of unfinished runs serves.
     .where(literal_column("run.state = 'queued'", Boolean), tuple_(run.c.workflow, run.c.partition) > _PLACE)
     .order_by(run.c.workflow, run.c.partition)
@@ -185,6 +191,14 @@ _LAST = "\U0010ffff"
 def asset_keys(tx: Tx, after: str, most: int) -> list[str]:
     """Returns the declared assets after that key, in order."""
     return list(tx.conn.scalars(_KEYS, {"after": after, "most": most}))
+
+
+def known_names(tx: Tx, names: Collection[str]) -> set[str]:
+    """Returns those of ``names`` that are, or ever were, the key of an asset or a workflow."""
+    if not names:
+        return set()
+    wanted = {"names": sorted(names)}
+    return {*tx.conn.scalars(_KNOWN_ASSETS, wanted), *tx.conn.scalars(_KNOWN_WORKFLOWS, wanted)}
 
 
 def head_origins(tx: Tx, assets: Collection[str]) -> dict[str, dict[str, int]]:
@@ -275,6 +289,11 @@ def steps(tx: Tx, run_id: str, most: int) -> Rows:
 def step_counts(tx: Tx, run_id: str) -> Rows:
     """Returns how many ``steps`` of each ``task`` are in which ``state``."""
     return tx.conn.execute(_STEP_COUNTS, {"of_run": run_id}).all()
+
+
+def step_specs(tx: Tx, run_id: str) -> list[dict[str, Any]]:
+    """Returns what each of the run's tasks runs, as JSON values of a StepSpec."""
+    return [json.loads(spec) for spec in tx.conn.scalars(_STEP_SPECS, {"of_run": run_id})]
 
 
 def has_step(tx: Tx, run_id: str, step_id: str) -> bool:

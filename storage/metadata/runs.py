@@ -99,7 +99,7 @@ _STANDING = (
         func.max(version.c.rows).label("rows"),
     )
     .select_from(step.outerjoin(version, version.c.step == step.c.id))
-    .where(step.c.run == bindparam("run_id"))
+    .where(step.c.run == bindparam("run_id"), among(step.c.task, "tasks"))
     .group_by(step.c.task, step.c.state)
 )
 _RESULTS = (
@@ -108,10 +108,31 @@ _RESULTS = (
     .where(step.c.run == bindparam("run_id"), step.c.task.in_(bindparam("tasks", expanding=True)))
     .order_by(step.c.task, step.c.map_index)
 )
+_RESULTS_OF = (
+    select(version, step.c.task, step.c.map_index)
+    .join(step, step.c.id == version.c.step)
+    .where(
+        step.c.run == bindparam("run_id"),
+        step.c.task == bindparam("of_task"),
+        step.c.map_index.between(bindparam("lo"), bindparam("hi")),
+    )
+)
+_MADE_ITEMS = (
+    select(step.c.map_index)
+    .join(version, version.c.step == step.c.id)
+    .where(step.c.run == bindparam("run_id"), step.c.task == bindparam("of_task"))
+    .order_by(step.c.map_index)
+)
 _UNBLOCK = (
     update(step)
     .where(step.c.id == bindparam("step_id"), step.c.state == "blocked")
-    .values(state=bindparam("to"), reason=bindparam("why"), map_index=bindparam("item"), ready_at=bindparam("now"))
+    .values(
+        state=bindparam("to"),
+        reason=bindparam("why"),
+        map_index=bindparam("item"),
+        spec=func.coalesce(bindparam("new_spec"), step.c.spec),
+        ready_at=bindparam("now"),
+    )
 )
 _CANCEL_ATTEMPTS = (
     update(attempt)
@@ -135,8 +156,7 @@ def add(tx: Tx, runs: Sequence[dict[str, Any]], steps: Sequence[dict[str, Any]])
     """Writes new runs and their steps."""
     if runs:
         tx.conn.execute(_ADD_RUN, list(runs))
-    if steps:
-        tx.conn.execute(_ADD_STEP, list(steps))
+    tx.many(_ADD_STEP, steps)
 
 
 def is_unfinished(tx: Tx, workflow: str, partition: str) -> bool:
@@ -190,7 +210,7 @@ def start(tx: Tx, run_ids: Iterable[str]) -> None:
 
 
 def add_attempts(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    tx.conn.execute(_ADD_ATTEMPT, list(rows))
+    tx.many(_ADD_ATTEMPT, rows)
 
 
 def by_id(tx: Tx, ids: Iterable[str]) -> dict[str, Row[Any]]:
@@ -256,11 +276,22 @@ def results(tx: Tx, run_id: str, tasks: Iterable[str]) -> dict[str, list[Row[Any
     return found
 
 
-def ended(tx: Tx, run_id: str, decisions: Iterable[str]) -> dict[str, Ended]:
-    """Returns how each task of the run stands; for ``decisions`` also what they decided."""
+def results_between(tx: Tx, run_id: str, task: str, lo: int, hi: int) -> dict[int, Row[Any]]:
+    """Returns the versions that a mapped task made of its items ``lo..hi``, by their numbers."""
+    values = {"run_id": run_id, "of_task": task, "lo": lo, "hi": hi}
+    return {row.map_index: row for row in tx.conn.execute(_RESULTS_OF, values)}
+
+
+def made_items(tx: Tx, run_id: str, task: str) -> Sequence[int]:
+    """Returns the numbers of those items of a mapped task of which a result was made, in order."""
+    return tx.conn.execute(_MADE_ITEMS, {"run_id": run_id, "of_task": task}).scalars().all()
+
+
+def ended(tx: Tx, run_id: str, tasks: Iterable[str], decisions: Iterable[str]) -> dict[str, Ended]:
+    """Returns how these tasks of the run stand; for ``decisions`` also what they decided."""
     labels = {t: decided(rows[0]) for t, rows in results(tx, run_id, decisions).items() if rows}
     by_task: dict[str, list[Row[Any]]] = {}
-    for row in tx.conn.execute(_STANDING, {"run_id": run_id}):
+    for row in tx.conn.execute(_STANDING, {"run_id": run_id, "tasks": sorted(tasks)}):
         by_task.setdefault(row.task, []).append(row)
     return {task: _ended(rows, labels.get(task)) for task, rows in by_task.items()}
 
@@ -281,11 +312,13 @@ def decided(result: Row[Any]) -> str | None:
     return None if result.content is None else label_of(json.loads(result.content))
 
 
-def unblock(tx: Tx, step_id: str, to: str, reason: str | None, item: int | None) -> None:
-    """Lets a blocked step go on; ``item`` is its number where it is mapped."""
-    tx.conn.execute(_UNBLOCK, {"step_id": step_id, "to": to, "why": reason, "item": item, "now": tx.now})
+def unblock(
+    tx: Tx, step_id: str, to: str, reason: str | None, item: int | None = None, spec: str | None = None
+) -> None:
+    """Lets a blocked step go on; where it is mapped ``item`` is its number and ``spec`` what it runs for that."""
+    values = {"step_id": step_id, "to": to, "why": reason, "item": item, "new_spec": spec, "now": tx.now}
+    tx.conn.execute(_UNBLOCK, values)
 
 
 def add_steps(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        tx.conn.execute(_ADD_STEP, list(rows))
+    tx.many(_ADD_STEP, rows)

@@ -22,6 +22,11 @@ from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, r
 _MARK = text(
     "INSERT INTO dirty (id, workflow, lo, hi, ask) VALUES (:id, :workflow, :lo, :hi, :ask) ON CONFLICT DO NOTHING"
 )
+# A mark of the same words may be one that is being decided on, and is cleared by its id: then this is a new one.
+_MARK_ANEW = text(
+    "INSERT INTO dirty (id, workflow, lo, hi, ask) VALUES (:id, :workflow, :lo, :hi, :ask) "
+    "ON CONFLICT (workflow, lo, hi, ask) DO UPDATE SET id = excluded.id"
+)
 _DIRTY = select(dirty).order_by(dirty.c.id).limit(bindparam("most"))
 _CLEAR = delete(dirty).where(dirty.c.id == bindparam("dirty_id"))
 _HOLD = text(
@@ -75,6 +80,13 @@ _FAIL = text(
     "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, as_of = excluded.as_of, "
     "ticks = CASE WHEN excluded.ticks = '{}' THEN attempted.ticks ELSE excluded.ticks END, outcome = excluded.outcome"
 )
+# What somebody asked for was an attempt at that alone: news that was not tried before is still to be run for.
+_FAIL_ASKED = text(
+    "INSERT INTO attempted (workflow, partition, run, as_of, ticks, outcome) VALUES (:workflow, :partition, :run, "
+    "COALESCE((SELECT c.as_of FROM consumed AS c WHERE c.workflow = :workflow AND c.partition = :partition), 0), "
+    ":ticks, :outcome) "
+    "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, outcome = excluded.outcome"
+)
 _ATTEMPTED_TICKS = select(attempted.c.ticks).where(
     attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p")
 )
@@ -83,7 +95,11 @@ _REPAIR = delete(attempted).where(attempted.c.workflow == bindparam("w"), attemp
 
 def mark(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> None:
     """Marks workflow partitions as worth a look: (workflow, interval, ask); ``ask`` is a cause's JSON or empty."""
-    tx.many(_MARK, [{"id": tx.new_id(), "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask} for w, i, ask in marks])
+    tx.many(_MARK, _rows(tx, marks))
+
+
+def _rows(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> list[dict[str, str]]:
+    return [{"id": tx.new_id(), "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask} for w, i, ask in marks]
 
 
 def mark_one(tx: Tx, workflow: str, partition: str, ask: str = "") -> None:
@@ -125,7 +141,7 @@ def forget_holds(tx: Tx, targets: Sequence[Target]) -> None:
 def release(tx: Tx, workflow: str, partition: str) -> None:
     """Marks whatever waited for this workflow partition."""
     held = tx.conn.execute(_RELEASE, {"b": workflow, "bp": partition}).all()
-    mark(tx, [(h.workflow, Interval(h.partition, h.partition), h.ask) for h in held])
+    tx.many(_MARK_ANEW, _rows(tx, [(h.workflow, Interval(h.partition, h.partition), h.ask) for h in held]))
 
 
 def release_all(tx: Tx) -> None:
@@ -182,13 +198,18 @@ def fail(
     as_of: int,
     ticks: Mapping[str, int] = MappingProxyType({}),
     outcome: Literal["failed", "cancelled"] = "failed",
+    *,
+    asked: bool = False,
 ) -> None:
     """Notes that the workflow partition's last run, of inputs pinned at ``as_of`` and for ``ticks``, made nothing, and
-    has it looked at again: it may wait for the clock now."""
-    target = {"w": workflow, "p": partition}
-    values = {"workflow": workflow, "partition": partition, "run": run, "as_of": as_of, "outcome": outcome}
-    tx.conn.execute(_FAIL, {**values, "ticks": _with_earlier(tx, _ATTEMPTED_TICKS, target, ticks)})
-    mark_one(tx, workflow, partition)
+    has it looked at again: it may wait for the clock now. ``asked``: it was for a person, not for what has changed."""
+    values = {"workflow": workflow, "partition": partition, "run": run, "outcome": outcome}
+    if asked:
+        tx.conn.execute(_FAIL_ASKED, {**values, "ticks": "{}"})
+    else:
+        known = _with_earlier(tx, _ATTEMPTED_TICKS, {"w": workflow, "p": partition}, ticks)
+        tx.conn.execute(_FAIL, {**values, "as_of": as_of, "ticks": known})
+    tx.many(_MARK_ANEW, _rows(tx, [(workflow, Interval(partition, partition), "")]))
 
 
 def _with_earlier(tx: Tx, known: Select[Any], target: dict[str, str], ticks: Mapping[str, int]) -> str:

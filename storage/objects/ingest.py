@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from riparian.storage.objects.formats.registry import format_named
 from riparian.storage.objects.store import Objects
 
 _CHUNK = 1 << 20
+_COUNTED = 8 << 20
+"""Bytes of a JSON file up to which it is looked into for how many items it has."""
 
 
 def fingerprint_of(status: os.stat_result) -> str:
@@ -31,9 +34,12 @@ def copy_in(objects: Objects, directory: str, asset: str, ingest: Ingest) -> Wri
     name = f"{directory}/{format_named(ingest.format).object_name}"
     with _opened(asset, ingest) as fd:
         _expect(asset, ingest, os.fstat(fd))
+        read: list[bytes] = []
         with objects.create(name) as out:
             while chunk := os.read(fd, _CHUNK):
                 out.write(chunk)
+                if ingest.format == "json" and out.tell() <= _COUNTED:
+                    read.append(chunk)
             # Of the path: it names the file that was read, which has the inode, or the file was replaced meanwhile.
             _expect(asset, ingest, _status_of_path(asset, ingest))
             # Where times are coarse, a file that was cut and filled again shows only by what was read.
@@ -41,8 +47,23 @@ def copy_in(objects: Objects, directory: str, asset: str, ingest: Ingest) -> Wri
                 raise _changed(asset, ingest, f"{out.tell()} bytes to read")
     stored = out.stored
     return Written(
-        asset=asset, format=ingest.format, digest=stored.sha256, rows=None, bytes=stored.size, objects=(stored,)
+        asset=asset,
+        format=ingest.format,
+        digest=stored.sha256,
+        rows=_items(b"".join(read)) if read and stored.size <= _COUNTED else None,
+        bytes=stored.size,
+        objects=(stored,),
     )
+
+
+def _items(data: bytes) -> int | None:
+    """Returns how many items a JSON list has; None for what is none. Whoever reads it says what is wrong with it."""
+    if not data.lstrip().startswith(b"["):
+        return None
+    try:
+        return len(json.loads(data))
+    except (ValueError, RecursionError):
+        return None
 
 
 @contextmanager

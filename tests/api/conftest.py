@@ -86,7 +86,7 @@ class Doors:
         self.app = app
         self.state = state
         self.token = (state / "token").read_text().strip()
-        self.http = httpx.Client(base_url=url, trust_env=False)
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=30)
         self._requests = itertools.count(1)
         self._session: Session | None = None
 

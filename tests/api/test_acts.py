@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,14 @@ def total(numbers: dict) -> dict:
 def cli(doors: Doors, *arguments: str, folder: Path | None = None) -> Result:
     """Runs a command in this process against a running app."""
     environ = {"RIPARIAN_URL": doors.url, "RIPARIAN_TOKEN": doors.token}
-    return CliRunner().invoke(app, [*arguments, "--project", str(folder or doors.state.parent / "none")], env=environ)
+    return CliRunner().invoke(app, [*arguments, "--project", str(folder or _elsewhere(doors))], env=environ)
+
+
+def _elsewhere(doors: Doors) -> Path:
+    """A folder that is no project: what is asked is asked of the server alone."""
+    folder = doors.state.parent.parent / "no project"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def answer(doors: Doors, *arguments: str, folder: Path | None = None) -> Any:
@@ -88,6 +96,17 @@ def test_an_update_is_reported_once(doors: Doors) -> None:
     assert {"n": 1} == doors.ask("GET", "assets/demo.feed/data/download").json()
 
 
+def test_an_update_says_what_is_new(doors: Doors) -> None:
+    """Without a value and without a digest nothing is told, hence nothing is reported (2)."""
+    source = AssetSpec(key=AssetKey("demo.feed"), kind="source", format="json")
+    doors.apply(replace(doors.manifest(), assets=(source,)))
+    silent = cli(doors, "event", "demo.feed")
+    null = answer(doors, "event", "demo.feed", "--value", "null")
+
+    assert (2, True) == (silent.exit_code, "--value JSON, or --digest TEXT" in silent.stderr)
+    assert not null["repeated"]
+
+
 def test_a_value_that_is_no_json_is_not_guessed_at(doors: Doors) -> None:
     """A misspelt object must not become a text: 2, with how a text is written."""
     ended = cli(doors, "event", "demo.feed", "--value", "{n: 1}")
@@ -133,9 +152,32 @@ def test_without_a_change_what_is_about_to_happen_is_shown(doors: Doors) -> None
     doors.apply()
     run = answer(doors, "run", "demo.numbers")["run"]
     queued, *_ = cli(doors, "plan").stdout.splitlines()
+    doors._exchange(want=1)
+    running, *_ = cli(doors, "plan").stdout.splitlines()
 
-    assert ("", "nothing would change, and nothing is about to happen\n") == (nothing.stdout, nothing.stderr)
-    assert ["queued", "demo.numbers", run] == [queued.split("\t")[n] for n in (0, 1, 4)]
+    assert ("", "nothing runs or is about to\n") == (nothing.stdout, nothing.stderr)
+    assert ["queued", "demo.numbers", run] == queued.split("\t")[:3]
+    assert ["running", "demo.numbers", run] == running.split("\t")[:3]
+
+
+def test_who_may_not_apply_is_shown_what_is_about_to_happen(doors: Doors, tmp_path: Path) -> None:
+    """With a note instead of the changes, and with --json that there are none to be shown."""
+    folder = project(tmp_path / "project")
+    assert 0 == cli(doors, "apply", folder=folder).exit_code
+    reader = replace_token(doors, doors.token_of("ana", "ops"))
+    told = cli(reader, "plan", folder=folder)
+    body = answer(reader, "plan", folder=folder)
+
+    assert (0, ["queued", "demo.numbers"]) == (told.exit_code, told.stdout.split("\t")[:2]), told.output
+    assert told.stderr.startswith("what an apply would do is not shown: ")
+    assert (None, True, "queued") == (body["apply"], bool(body["refused"]), body["now"][0]["state"])
+
+
+def replace_token(doors: Doors, token: str) -> Doors:
+    """The same server, asked by somebody else."""
+    other = copy(doors)
+    other.token = token
+    return other
 
 
 def test_a_run_is_shown_with_its_steps(doors: Doors) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +17,27 @@ from typer.testing import CliRunner, Result
 
 from riparian.api import state
 from riparian.api.cli import app, declarations
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import AssetSpec
+from riparian.assets.partitions import Static
 
 if TYPE_CHECKING:
     from tests.api.conftest import Doors
 
 PROJECT = """
-from riparian import asset, source, Daily, FileDrop
+from riparian import asset, source, Daily, FileDrop, Static
 
 days = Daily("day", start="2020-01-01")
+shops = Static("shop", ["north", "south"])
 arrivals = source("air.flights", arrives=FileDrop("drop/{day:%Y-%m-%d}.csv"), partitions=days)
 
 @asset("air.numbers")
 def numbers() -> dict:
     return {"one": 1}
+
+@asset("air.shop", partitions=shops)
+def shop() -> dict:
+    return {}
 
 @asset("air.total")
 def total(numbers: dict) -> dict:
@@ -91,7 +101,7 @@ def test_check_tells_of_a_good_project(project: Path) -> None:
     words, body = shell(project, "check"), shell(project, "check", "--json")
 
     assert (0, 0) == (words.returncode, body.returncode), words.stderr
-    assert "3 assets, 2 workflows, no problems" in words.stdout
+    assert "4 assets, 3 workflows, no problems" in words.stdout
     assert [] == json.loads(body.stdout)["problems"]
 
 
@@ -103,7 +113,7 @@ def test_check_tells_file_line_reason_and_remedy(tmp_path: Path) -> None:
     [problem] = json.loads(body.stderr)["error"]["problems"]
 
     assert (3, 3, "") == (words.returncode, body.returncode, body.stdout)
-    assert words.stderr.startswith("air.py:15: ")
+    assert words.stderr.startswith("air.py:20: ")
     assert ("air.py", True, True) == (problem["file"], bool(problem["message"]), bool(problem["remedy"]))
     assert not (tmp_path / ".riparian").exists()
 
@@ -111,11 +121,15 @@ def test_check_tells_file_line_reason_and_remedy(tmp_path: Path) -> None:
 def test_without_a_server_commands_run_in_process(project: Path) -> None:
     """The same app under the lock: apply, list, ask for a run, and say that nobody is there to do it."""
     applied = shell(project, "apply", "--json")
-    listed = shell(project, "ls", "--json")
+    listed, words = shell(project, "ls", "--json"), shell(project, "ls")
     asked = shell(project, "run", "air.numbers", "--json")
 
-    assert ["air.numbers", "air.total"] == sorted(json.loads(applied.stdout)["added"])
-    assert ["air.flights", "air.numbers", "air.total"] == [a["key"] for a in json.loads(listed.stdout)]
+    keys = ["air.flights", "air.numbers", "air.shop", "air.total"]
+    assert keys[1:] == sorted(json.loads(applied.stdout)["added"])
+    assert keys == [a["key"] for a in json.loads(listed.stdout)]
+    assert ["daily day from 2020-01-01", "", "static shop (2 keys)", ""] == [
+        line.split("\t")[3] for line in words.stdout.splitlines()
+    ]
     assert (0, True) == (asked.returncode, "it starts when" in asked.stderr)
     assert not (project / ".riparian" / "server.json").exists()
 
@@ -254,6 +268,32 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "does not answer" in ended.stderr
 
 
+def test_the_folders_token_is_not_sent_elsewhere(tmp_path: Path) -> None:
+    """To another address than the folder's own server, the caller's own token is needed."""
+    state.prepare(tmp_path / ".riparian")
+    state.write_token(tmp_path / ".riparian", "secret")
+    ended = CliRunner().invoke(app, ["ls", "--url", "http://127.0.0.1:9", "--project", str(tmp_path)], env={})
+
+    assert (5, True) == (ended.exit_code, "set RIPARIAN_TOKEN" in ended.stderr)
+
+
+def test_inside_a_project_without_a_file_no_other_is_made(project: Path) -> None:
+    """Its state folder marks it: from a folder inside, the project is asked."""
+    inside = project / "notes"
+    inside.mkdir()
+    listed = shell(inside, "ls", "--json")
+
+    assert (0, []) == (listed.returncode, list(inside.iterdir())), listed.stderr
+
+
+def test_a_folder_that_declares_nothing_is_told(tmp_path: Path) -> None:
+    """`check` finds no problem, and says beside that there is nothing."""
+    ended = CliRunner().invoke(app, ["check", "--project", str(tmp_path)], env={})
+
+    assert (0, True) == (ended.exit_code, "nothing is declared in" in ended.stderr)
+    assert "0 assets, 0 workflows, no problems" in ended.stdout
+
+
 def test_a_bad_configuration_is_a_usage_error(tmp_path: Path) -> None:
     """The message names the file and the key."""
     (tmp_path / "riparian.toml").write_text("[server]\nprot = 1\n")
@@ -272,6 +312,52 @@ def test_a_token_made_by_a_command_opens_and_closes(demo: Doors) -> None:
 
     assert [0, 0, 5] == [r.exit_code for r in (before, revoked, after)]
     assert 1 == len(cli(demo, "token", "create", "eve").stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("token", "create", "Bob"), "NAME can not be a name; write lower-case letters"),
+        (("token", "create", "bob", "--group", "A B"), "--group is no name of a group; write"),
+        (("token", "create", "bob", "--clear", "Ä", "--kind", "robot"), "--clear is no tag"),
+        (("token", "create", "bob", "--kind", "robot"), "write user or worker"),
+        (("token", "create", "bob", "--expires-seconds", "-1"), "--expires-seconds is no time from now"),
+        (("policy", "set", "demo.total", "--reader", "a b"), "--reader is no group and no user:NAME; write 1 to 200"),
+        (("policy", "set", "demo.total", "--tag", "a b"), "--tag is no tag; write"),
+        (("policy", "set", "demo.total", "--expires", "soon"), "such as 2030-01-31T00:00:00Z"),
+        (("policy", "set", "demo.total", "--isolation", "7"), "write 0, 1 or 2"),
+    ],
+)
+def test_what_can_not_be_used_is_told_by_the_options_name(demo: Doors, arguments: tuple[str, ...], told: str) -> None:
+    """With what to write instead; not in the words of the server's library."""
+    ended = cli(demo, *arguments)
+
+    assert (2, True, False) == (ended.exit_code, told in ended.stderr, "body." in ended.stderr), ended.stderr
+
+
+def test_which_partition_was_taken_is_told(doors: Doors, tmp_path: Path) -> None:
+    """When none was named; beside the data, so that a pipe gets the data alone."""
+    source = AssetSpec(key=AssetKey("demo.feed"), kind="source", format="json", partitions=Static("shop", ["n", "s"]))
+    doors.apply(replace(doors.manifest(), assets=(source,)))
+    for shop in ("n", "s"):
+        assert 0 == cli(doors, "event", "demo.feed", "--value", f'"{shop}"', "-p", shop).exit_code
+    shown = [cli(doors, "data", "demo.feed", *more) for more in ((), ("-p", "n"), ("-o", "-"), ("-o", "-", "-p", "n"))]
+    note = "of partition s, which moved last; -p names another\n"
+
+    assert [(note, "s"), ("", "n"), (note, "s"), ("", "n")] == [(s.stderr, s.stdout.strip().strip('"')) for s in shown]
+
+
+def test_why_tells_apart_what_was_decided_and_what_holds(demo: Doors) -> None:
+    """The first line is of now; what was decided before bears its time."""
+    now, decided, *_ = cli(demo, "why", "demo.total").stdout.splitlines()
+
+    assert now.startswith("demo.total: ")
+    assert re.fullmatch(r"decided \d{4}-[^ ]+Z: .*demo.numbers was updated.*", decided)
+
+
+def test_usage_names_each_argument_once() -> None:
+    """Brackets are the parser's."""
+    assert "[[" not in CliRunner().invoke(app, ["runs", "--help"]).stdout
 
 
 def test_a_policy_is_set_and_cleared(doors: Doors) -> None:

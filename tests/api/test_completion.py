@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from riparian.api import state
 from riparian.api.cli import completion
 
 if TYPE_CHECKING:
@@ -23,7 +27,17 @@ COMPLETE = "import sys; from riparian.api.cli import main; sys.argv[0] = 'ripari
 
 
 def complete(folder: Path, line: str, **environ: str) -> list[str]:
-    """What bash is told for the last word of the line."""
+    """What bash is told for the last word of the line.
+
+    A server has 0.3 s to answer, which a busy machine may miss: where something is to be had, it is asked again.
+    """
+    for _ in range(10 if environ else 1):
+        if found := _once(folder, line, **environ):
+            return found
+    return []
+
+
+def _once(folder: Path, line: str, **environ: str) -> list[str]:
     words = line.split(" ")
     clean = {k: v for k, v in os.environ.items() if not k.startswith("RIPARIAN_")}
     asked = {"_RIPARIAN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
@@ -61,13 +75,13 @@ def test_keys_are_completed(demo: Doors, tmp_path: Path, command: str) -> None:
 
 def test_nobody_learns_of_what_they_may_not_see(demo: Doors, tmp_path: Path) -> None:
     """Who may read nothing sees no key; a wrong token sees none either and nothing is said."""
-    assert [] == complete(tmp_path, "riparian why ", **of(demo, demo.token_of("stranger")))
-    assert [] == complete(tmp_path, "riparian why ", **of(demo, "nobody"))
+    assert [] == _once(tmp_path, "riparian why ", **of(demo, demo.token_of("stranger")))
+    assert [] == _once(tmp_path, "riparian why ", **of(demo, "nobody"))
 
 
 def test_only_sources_are_completed_where_a_source_is_meant(demo: Doors, tmp_path: Path) -> None:
     """The demonstration has none."""
-    assert [] == complete(tmp_path, "riparian event demo.", **of(demo))
+    assert [] == _once(tmp_path, "riparian event demo.", **of(demo))
 
 
 def test_runs_are_completed(demo: Doors, tmp_path: Path) -> None:
@@ -80,8 +94,52 @@ def test_runs_are_completed(demo: Doors, tmp_path: Path) -> None:
 
 def test_a_project_that_is_served_is_found(demo: Doors, tmp_path: Path) -> None:
     """By its folder, as the commands find it; the demonstration is served and says so nowhere, hence nothing."""
-    assert [] == complete(tmp_path, f"riparian why --project {demo.state.parent} demo.")
+    assert [] == _once(tmp_path, f"riparian why --project {demo.state.parent} demo.")
     assert KEYS == complete(tmp_path, f"riparian why --url {demo.url} demo.", RIPARIAN_TOKEN=demo.token)
+
+
+def test_a_copied_folder_sends_nobody_anything(tmp_path: Path) -> None:
+    """Its files name a server, and nobody holds its lock: no token, of the caller or of the folder, goes there."""
+    with socket.create_server(("127.0.0.1", 0)) as strangers:
+        strangers.setblocking(False)
+        url = f"http://127.0.0.1:{strangers.getsockname()[1]}"
+        folder = tmp_path / ".riparian"
+        state.prepare(folder)
+        (folder / "lock").write_text(str(os.getpid()))
+        (folder / "server.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        state.write_token(folder, "of the folder")
+        completed = complete(tmp_path, "riparian why ", RIPARIAN_TOKEN="secret")
+        completed += complete(tmp_path, "riparian why ", RIPARIAN_URL=url)
+
+        assert [] == completed
+        with pytest.raises(BlockingIOError):  # nobody came
+            strangers.accept()
+
+
+def test_only_words_that_a_shell_leaves_alone_are_completed(tmp_path: Path) -> None:
+    """What a server says beside them is dropped: a shell would run or show it."""
+    keys = ["air.late", "01ARZ3", "$(touch$IFS.here)", "`id`", "a;b", "a b", "a\nb", "\x1b[31mred", "", "-", "é"]
+    body = json.dumps({"items": [{"key": key} for key in keys], "next": None}).encode()
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        completed = complete(tmp_path, "riparian why ", RIPARIAN_URL=url, RIPARIAN_TOKEN="secret")
+        server.shutdown()
+        thread.join()
+
+    assert ["air.late", "01ARZ3", "-"] == completed
 
 
 def test_a_server_that_is_slow_is_not_waited_for(tmp_path: Path) -> None:
@@ -96,7 +154,7 @@ def test_a_server_that_is_slow_is_not_waited_for(tmp_path: Path) -> None:
 
 def _seconds(folder: Path, environ: dict[str, str]) -> float:
     began = time.monotonic()
-    assert [] == complete(folder, "riparian why ", **environ)
+    assert [] == _once(folder, "riparian why ", **environ)
     return time.monotonic() - began
 
 
@@ -104,7 +162,7 @@ def test_a_mistake_in_the_project_is_not_told_now(tmp_path: Path) -> None:
     """A broken configuration completes nothing, without a word."""
     (tmp_path / "riparian.toml").write_text("[[[")
 
-    assert [] == complete(tmp_path, "riparian why ")
+    assert [] == _once(tmp_path, "riparian why ")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

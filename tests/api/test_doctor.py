@@ -257,12 +257,14 @@ def test_a_server_that_is_not_there(project: Path) -> None:
 
 
 @contextmanager
-def answering(body: object, date: str) -> Iterator[str]:
-    """Something that listens and always says the same."""
+def answering(body: object, date: str, shown: list[str | None] | None = None) -> Iterator[str]:
+    """Something that listens and always says the same; notes which tokens it is shown."""
 
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content = json.dumps(body).encode()
+            if shown is not None:
+                shown.append(self.headers["Authorization"])
             self.send_response_only(200)
             self.send_header("Date", date)
             self.send_header("Content-Length", str(len(content)))
@@ -278,6 +280,31 @@ def answering(body: object, date: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def test_the_folders_token_is_shown_to_its_own_server_alone(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked of another, `doctor` shows none: what an owner is told is not told there."""
+    monkeypatch.delenv("RIPARIAN_TOKEN", raising=False)
+    shown: list[str | None] = []
+    with answering({}, "Thu, 01 Jan 1970 00:00:00 GMT", shown) as url:
+        found(upkeep.server, doors.state.parent, url)
+        with state.exclusive(doors.state):
+            state.announce(doors.state, url)
+            found(upkeep.server, doors.state.parent, url)
+
+    assert [None, f"Bearer {doors.token}"] == shown
+
+
+def test_what_is_told_to_be_typed_stands_in_one_piece(tmp_path: Path) -> None:
+    """A folder may be called as it likes: the command that is told names it, and no other."""
+    folder = tmp_path / "a; touch b"
+    folder.mkdir()
+    with state.exclusive(folder / ".riparian"):
+        state.announce(folder / ".riparian", "http://127.0.0.1:9")
+        remedy = found(upkeep.worker, folder).remedy
+
+    assert ["riparian", "worker", "--url", "http://127.0.0.1:9", "--token-file"] == shlex.split(remedy)[:-1]
+    assert str(folder / ".riparian" / "worker-token") == shlex.split(remedy)[-1]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,13 @@ def test_the_next_commands_are_told(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_that_looks_like_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The `cd` that is told goes there."""
+    monkeypatch.chdir(tmp_path)
+
+    assert "  cd -- --help" == init("--", "--help").stdout.splitlines()[1]
+
+
 def test_the_name_is_in_the_files_that_say_it(tmp_path: Path) -> None:
     """The configuration and the README; nothing is called as the template is."""
     init(str(tmp_path / "harbour"))
@@ -74,8 +81,10 @@ def test_the_name_is_in_the_files_that_say_it(tmp_path: Path) -> None:
 
 
 def test_this_folder_may_hold_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty but for .git: without a folder the project is written here, and no `cd` is told."""
+    """Empty but for .git, and for what was kept of an earlier project: without a folder the project is written here,
+    and no `cd` is told."""
     (tmp_path / ".git").mkdir()
+    (tmp_path / ".riparian").mkdir()
     monkeypatch.chdir(tmp_path)
     written = init()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from riparian.api.cli import output, rights, tree
+from riparian.api.cli import output, reads, rights, tree
+from riparian.assets.partitions import KINDS, Daily, Static
 
 Read = Callable[[], list[str]]
 
@@ -41,6 +43,38 @@ def test_what_is_copied_stays_in_one_piece(is_terminal: bool, read: Read) -> Non
     assert any(line.startswith(f"{run}  air.flights_by_carrier  word") for line in read()) is is_terminal
 
 
+def test_a_narrow_terminal_shows_whole_words(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+    """A spare column makes room for the last; when that is not enough the last has lines of its own, and no cell is
+    cut off."""
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    run = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    told = []
+    for columns in ("110", "100", "90", "60"):
+        monkeypatch.setenv("COLUMNS", columns)
+        output.print_rows(
+            ("run", "workflow", "state", "created", "ended", "cause"),
+            [(run, "air.late_by_carrier", "succeeded", "2013-01-01", "2013-01-02", "air.late was updated")],
+            spare=("ended",),
+            spare_too=("created",),
+        )
+        told.append(read())
+
+    fixed = f"{run}  air.late_by_carrier  succeeded"
+    assert [f"{fixed}  2013-01-01  2013-01-02  air.late was updated"] == told[0][1:]
+    assert [f"{fixed}  2013-01-01  air.late was updated"] == told[1][1:]
+    assert [f"{fixed}  2013-01-01  2013-01-02", "  air.late was updated"] == told[2][1:]
+    assert ["run" + " " * 25 + "workflow             state", fixed, "  air.late was updated"] == told[3]
+
+
+def test_data_stays_a_table(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+    """The last column of somebody's table is one like the others, and never under them."""
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    output.print_rows(["a" * 20, "b" * 20], [("1", "2")], tells=False)
+
+    assert 1 == sum(line.startswith(("1", "  2")) for line in read())
+
+
 def test_no_rows_are_nothing(is_terminal: bool, read: Read) -> None:
     """Also no heading."""
     output.print_rows(("run", "state"), [])
@@ -62,10 +96,41 @@ def test_times_are_short_for_a_person(is_terminal: bool, read: Read) -> None:
 
 
 def test_no_lineage_names_what_was_asked_for(is_terminal: bool, read: Read) -> None:
-    """An asset that had no version at that time has nothing above or below."""
-    tree.print_lineage({"nodes": [], "edges": [], "roots": [], "truncated": False}, "air.total")
+    """A source that nothing is made from has nothing above or below."""
+    node = {"id": "1", "key": "air.total"}
+    tree.print_lineage({"nodes": [node], "edges": [], "roots": ["1"], "truncated": False}, "air.total")
 
     assert (["air.total: nothing above or below"] if is_terminal else []) == read()
+
+
+@pytest.mark.usefixtures("is_terminal")
+@pytest.mark.parametrize(("past", "told"), [(True, "had no version at that time"), (False, "has no version yet")])
+def test_no_version_is_not_no_lineage(past: bool, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told beside the answer, which is empty."""
+    tree.print_lineage({"nodes": [], "edges": [], "roots": [], "truncated": False}, "air.total", past=past)
+
+    assert ("", f"air.total {told}\n") == capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("partitions", "words"),
+    [
+        (None, ""),
+        (Daily("day", start="2013-01-01").to_json(), "daily day from 2013-01-01"),
+        (Daily("day", start="2013-01-01", end="2013-02-01").to_json(), "daily day from 2013-01-01 to 2013-02-01"),
+        (Static("shop", ["north", "south"]).to_json(), "static shop (2 keys)"),
+        (Static("shop", ["north"]).to_json(), "static shop (1 key)"),
+        ({"kind": "hourly", "name": "hour", "since": 3}, "hourly hour"),
+    ],
+)
+def test_every_kind_of_partitions_is_told(partitions: dict[str, Any] | None, words: str) -> None:
+    """In words, and also one that only a newer server knows."""
+    assert words == reads.describe_partitions(partitions)
+
+
+def test_every_kind_of_partitions_is_tried() -> None:
+    """The table above has them all."""
+    assert {Daily, Static} == set(KINDS)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from riparian.api.cli import app
-from riparian.api.cli.command import COMMON
+from riparian.api.cli.command import COMMON, LOOKS
 
 if TYPE_CHECKING:
     from tests.api.conftest import Doors
@@ -44,7 +44,7 @@ ASKING: dict[tuple[str, ...], tuple[str, ...]] = {
     ("lineage",): (NOTHING,),
     ("data",): (NOTHING,),
     ("run",): (NOTHING,),
-    ("event",): (NOTHING,),
+    ("event",): (NOTHING, "--value", "1"),
     ("policy", "show"): (NOTHING,),
     ("policy", "set"): (NOTHING, "--nobody"),
     ("policy", "approve"): (NOTHING,),
@@ -53,6 +53,12 @@ ASKING: dict[tuple[str, ...], tuple[str, ...]] = {
 
 OTHERS = {("init",), ("doctor",), ("dev",), ("serve",), ("check",)}
 """The commands that ask nobody; their own tests say how they end."""
+
+LOOKING = {
+    *{("ls",), ("runs",), ("why",), ("lineage",), ("files",), ("data",), ("logs",), ("plan",)},
+    ("policy", "show"),
+}
+"""The commands that ask and change nothing. Only they can look as somebody else."""
 
 BECOMES_ANOTHER = {("worker",)}
 """`riparian worker` is replaced by a program with options of its own."""
@@ -99,8 +105,12 @@ def test_every_command_has_help(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", USUAL, ids=" ".join)
 def test_every_command_takes_the_common_options(words: tuple[str, ...]) -> None:
-    """--json among them."""
-    assert set(COMMON) <= {p.name for p in COMMANDS[words].params}
+    """--json among them; --as only where it can do something, and elsewhere it is a wrong call."""
+    taken = {p.name for p in COMMANDS[words].params} & set(COMMON)
+    ended = invoke(Path(), words, *ASKING.get(words, ()), "--as", "ana", "--nonsense")
+
+    assert (set(COMMON) if words in LOOKING else set(COMMON) - {LOOKS}) == taken
+    assert (words not in LOOKING) is ("No such option: --as" in ended.stderr)
 
 
 @pytest.mark.parametrize("words", USUAL, ids=" ".join)
@@ -119,6 +129,24 @@ def test_wrong_settings_end_with_2(words: tuple[str, ...], tmp_path: Path) -> No
     ended = invoke(tmp_path, words, *ASKING.get(words, ()), "--json")
 
     assert (2, "invalid") == (ended.exit_code, error(ended)["code"])
+
+
+@pytest.mark.parametrize("words", [w for w in ASKING if w != ("apply",)], ids=" ".join)
+def test_where_there_is_no_project_nothing_is_made(words: tuple[str, ...], tmp_path: Path) -> None:
+    """It ends with 4, says what makes one, and leaves the folder as it was; only `apply` begins one."""
+    ended = invoke(tmp_path, words, *ASKING[words], "--json")
+
+    assert (4, "not_found") == (ended.exit_code, error(ended)["code"])
+    assert (True, []) == ("`riparian init` makes one" in error(ended)["detail"], list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("words", [w for w in USUAL if w not in {("init",), ("doctor",)}], ids=" ".join)
+def test_a_folder_that_is_not_there_ends_with_2(words: tuple[str, ...], tmp_path: Path) -> None:
+    """A project that was named and is not there is a wrong call, and is not made."""
+    ended = invoke(tmp_path / "nowhere", words, *ASKING.get(words, ()), "--json")
+
+    assert (2, "invalid") == (ended.exit_code, error(ended)["code"])
+    assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.parametrize("words", ASKING, ids=" ".join)

@@ -10,6 +10,7 @@ import pytest
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec
+from riparian.assets.partitions import Identity, Static
 from riparian.assets.policy import Policy
 
 if TYPE_CHECKING:
@@ -329,7 +330,7 @@ def test_a_plan_says_what_an_apply_would_do(fed: Doors) -> None:
 
 
 def test_lineage_of_the_past(fed: Doors) -> None:
-    """As of a change_seq or a time; what is neither, or lies ahead, is told."""
+    """As of a change_seq or a time; what lies ahead is now, and what is neither is told."""
     for value in (1, 2):
         fed.ask("POST", "assets/demo.feed/events", json={"value": value})
         fed.work({"n": value})
@@ -340,12 +341,46 @@ def test_lineage_of_the_past(fed: Doors) -> None:
     )
 
     assert ([new["id"]], [old["id"]]) == (now, then)
-    for as_of in ("soon", "999999", "2999-01-01T00:00:00Z"):
+    for as_of, status in (("soon", 422), ("999999", 200), ("2999-01-01T00:00:00Z", 200)):
         answers = (
             fed.ask("GET", "assets/demo.seen/lineage", params={"as_of": as_of}),
             fed.ask("GET", f"versions/{new['id']}/lineage", params={"as_of": as_of}),
         )
-        assert [422, 422] == [a.status_code for a in answers]
+        assert [status] * 2 == [a.status_code for a in answers]
+    never = fed.ask("GET", "assets/demo.seen/lineage", params={"as_of": "0"})
+    both = fed.ask("GET", "assets/demo.seen/lineage", params={"as_of": "1", "level": "asset"})
+    assert ([], 422) == (never.json()["roots"], both.status_code)
+
+
+def test_a_partition_that_can_not_be_is_told_at_every_door(doors: Doors) -> None:
+    """As a mistake in what was asked, with what was probably meant."""
+    source = AssetSpec(key=AssetKey("demo.area"), kind="source", format="json", policy=Policy())
+    source = replace(source, partitions=Static("area", ["north", "south"]))
+    asset, workflow = doors.made("demo.map", "demo.area")
+    asset, workflow = (replace(part, partitions=source.partitions) for part in (asset, workflow))
+    workflow = replace(workflow, inputs=tuple(replace(i, mapping=Identity()) for i in workflow.inputs))
+    declared = replace(doors.manifest((asset, workflow)), assets=(source, asset))
+    assert 200 == doors.apply(declared).status_code
+    asked = {"params": {"partition": "nrth"}}
+    answers = [doors.ask("GET", f"assets/demo.map/{d}", **asked) for d in ("why", "lineage", "data", "data/download")]
+    answers += [doors.ask("POST", "assets/demo.map/materialize", json={"partition": "nrth"})]
+    answers += [doors.ask("POST", "assets/demo.area/events", json={"partition": "nrth", "value": 1})]
+
+    assert [(422, "invalid")] * 6 == [(a.status_code, a.json()["code"]) for a in answers]
+    assert [] == [a.text for a in answers if "did you mean 'north'?" not in a.json()["detail"]]
+
+
+def test_an_events_id_is_of_its_partition(doors: Doors) -> None:
+    """The same id in another partition is another update."""
+    source = AssetSpec(key=AssetKey("demo.area"), kind="source", format="json", policy=Policy())
+    source = replace(source, partitions=Static("area", ["north", "south"]))
+    doors.apply(replace(doors.manifest(), assets=(source,)))
+    told = [
+        doors.ask("POST", "assets/demo.area/events", json={"id": "one", "partition": p, "value": 1}).json()["repeated"]
+        for p in ("north", "south", "north")
+    ]
+
+    assert [False, False, True] == told
 
 
 def test_who_may_act(fed: Doors) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,21 @@ def test_the_file_is_found_upwards(tmp_path: Path) -> None:
     found = settings.load(inside, {})
 
     assert (file, tmp_path, "air", 8470) == (found.file, found.root, found.name, found.port)
+
+
+def test_a_state_folder_marks_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project without a file is found from inside too; a file nearer wins, and a stranger's mark does not count."""
+    (tmp_path / ".riparian").mkdir()
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    marked = settings.load(inside, {})
+    file = write(tmp_path / "a", "")
+    nearer = settings.load(inside, {})
+    file.unlink()
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+
+    assert [(tmp_path, None), (tmp_path / "a", file)] == [(s.root, s.file) for s in (marked, nearer)]
+    assert inside == settings.load(inside, {}).root
 
 
 def test_pyproject_counts_only_with_a_table_of_ours(tmp_path: Path) -> None:

@@ -268,6 +268,10 @@ def test_an_asset_that_no_task_makes() -> None:
         task("b", takes(Ref(kind="value", value="abc")), mapped="p"),
         task("b", takes(RAW), mapped="q"),
         task("b", takes(RAW), output="n.other"),
+        task("b", takes(RAW), mapped="p", output="n.a"),
+        task("b", takes(RAW), mapped="p", labels=("storm",), returns="str"),
+        task("b", takes(Ref(kind="list"))),
+        task("b\n", takes(RAW)),
     ],
 )
 def test_what_nobody_composed_is_refused(strange: TaskSpec) -> None:
@@ -308,3 +312,40 @@ def test_problems_come_in_the_order_of_lines() -> None:
 def test_a_trigger_may_wait_for_its_own_absence() -> None:
     """That it is missing makes an asset, and having made it ends that."""
     assert () == problems(source(), made("n.a", "n.raw", trigger=missing("n.a")))
+
+
+@pytest.mark.parametrize("key", ["n.b", "n.c"])
+def test_a_circle_through_a_trigger(key: str) -> None:
+    """What waits for the update of something that is made from it, near or far, would wait for itself."""
+    (problem,) = problems(
+        source(),
+        made("n.a", "n.raw", trigger=on_update(key)),
+        made("n.b", "n.a"),
+        made("n.c", trigger=on_update("n.b")),
+    )
+
+    assert "cycle" == problem.code
+    assert "n.a -> n.b" in problem.message
+
+
+def test_two_workflows_that_watch_each_other_are_a_circle() -> None:
+    """Though neither reads what the other makes."""
+    (problem,) = problems(made("n.a", trigger=on_update("n.b")), made("n.b", trigger=on_update("n.a")))
+
+    assert "these assets are made from themselves: n.a -> n.b -> n.a" == problem.message
+
+
+def test_what_is_made_from_it_may_be_asked_to_be_missing() -> None:
+    """The state of what lies below starts nothing below again."""
+    below = missing("n.b") | (on_update() & ~missing("n.b"))
+
+    assert () == problems(source(), made("n.a", "n.raw", trigger=below), made("n.b", "n.a"))
+
+
+@pytest.mark.parametrize(("returns", "codes"), [("str", []), ("bool", []), ("", []), ("dict", ["bad_decision"])])
+def test_a_branch_decides_by_a_text_or_by_true_and_false(returns: str, codes: list[str]) -> None:
+    """What returns anything else would take none of the roads, and fail each run."""
+    decision = task("which", takes(RAW), labels=("storm",), returns=returns)
+    made = task("a", takes(RAW), output="n.a", roads=(Road(decision="which", label="storm"),))
+
+    assert codes == [p.code for p in composed(decision, made)]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ assets = st.builds(
 )
 leaves = st.one_of(
     st.builds(Ref, kind=st.sampled_from(["input", "task", "results"]), name=text),
-    st.builds(Ref, kind=st.just("value"), value=st.one_of(st.none(), text, st.lists(st.integers()))),
+    st.builds(Ref, kind=st.just("value"), value=st.one_of(st.none(), text, st.lists(st.integers(-(2**63), 2**64 - 1)))),
 )
 refs = st.recursive(
     leaves,
@@ -57,12 +58,14 @@ workflows = st.builds(
     produces=keys.map(lambda k: (k,)),
     tasks=st.builds(
         TaskSpec,
-        name=text,
+        name=st.text(min_size=1, max_size=10),
         module=text,
         qualname=text,
         context=st.one_of(st.none(), text),
         returns=text,
-        arguments=st.lists(st.builds(Argument, parameter=text, type=text, ref=refs), max_size=2).map(tuple),
+        arguments=st.lists(
+            st.builds(Argument, parameter=text, type=text, ref=refs), max_size=2, unique_by=lambda a: a.parameter
+        ).map(tuple),
         output=st.one_of(st.just(""), keys),
         mapped=text,
         roads=st.lists(st.builds(Road, decision=text, label=text), max_size=2).map(tuple),
@@ -90,6 +93,7 @@ def test_round_trip(manifest: Manifest) -> None:
     written = manifest.to_json()
 
     assert manifest == Manifest.from_json(written)
+    assert written == Manifest.from_json(written).text
     assert written == Manifest.from_body(json.loads(written)).to_json()
 
 
@@ -113,3 +117,160 @@ def test_a_key_that_is_none_is_refused() -> None:
 
     with pytest.raises(DeclarationError, match="not an asset key"):
         Manifest.from_json(written)
+
+
+def body(**said: Any) -> dict[str, Any]:
+    """The body of a manifest of one source and one asset that is made from it."""
+    task = TaskSpec(
+        name="t",
+        module="m",
+        qualname="f",
+        returns="dict",
+        arguments=(Argument(parameter="raw", type="dict", ref=Ref(kind="input", name="raw")),),
+        output="n.a",
+    )
+    workflow = WorkflowSpec(
+        key="n.a",
+        inputs=(InputSpec(parameter="raw", asset="n.raw", mapping=MAPPINGS["one"]),),
+        produces=("n.a",),
+        tasks=(task,),
+        trigger=on_update(),
+        fingerprint="f",
+    )
+    source = AssetSpec(key="n.raw", kind="source", format="json", arrives=FileDrop("raw.json"))
+    made = AssetSpec(key="n.a", kind="asset", format="json", producer="n.a", location=Location("p.py", 1))
+    manifest = Manifest(project="p", bundle="b", assets=(source, made), workflows=(workflow,))
+    return {**json.loads(manifest.to_json()), **said}
+
+
+RETRY = {"attempts": 2, "delay_seconds": 1.0, "factor": 2.0, "max_delay_seconds": 1.0}
+INPUT = {"input": "raw"}
+
+
+def nested(depth: int, inner: Any = 1) -> Any:
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def referring(depth: int) -> Any:
+    ref: Any = INPUT
+    for _ in range(depth):
+        ref = {"list": [ref]}
+    return ref
+
+
+@pytest.mark.parametrize(
+    ("where", "said", "words"),
+    [
+        ("task", {"context": 5}, "workflow n.a.*context is 5; write a text"),
+        ("task", {"name": 5}, "workflow n.a.*name is 5; write a text"),
+        ("task", {"name": ""}, "workflow n.a.*no name"),
+        ("task", {"module": ["x"]}, "workflow n.a.*module"),
+        ("task", {"qualname": [1]}, "workflow n.a.*qualname"),
+        ("task", {"returns": 5}, "workflow n.a.*returns"),
+        ("task", {"mapped": True}, "workflow n.a.*mapped"),
+        ("task", {"output": ["n.a"]}, "workflow n.a.*output"),
+        ("task", {"labels": [1, 2]}, "workflow n.a.*label is 1; write a text"),
+        ("task", {"labels": "ab"}, "workflow n.a.*labels is 'ab'; write a list"),
+        ("task", {"roads": [["t", 1]]}, "workflow n.a.*road is 1"),
+        ("task", {"retry": {**RETRY, "attempts": 1.5}}, "workflow n.a.*attempts=1.5"),
+        ("task", {"retry": {**RETRY, "attempts": True}}, "workflow n.a.*attempts=True"),
+        ("task", {"retry": {**RETRY, "attempts": 10**30}}, "workflow n.a.*attempts"),
+        ("task", {"retry": {**RETRY, "delay_seconds": float("nan")}}, "workflow n.a.*delay_seconds=nan"),
+        ("task", {"retry": {**RETRY, "max_delay_seconds": float("inf")}}, "workflow n.a.*max_delay_seconds=inf"),
+        ("task", {"retry": {**RETRY, "factor": 1e300}}, "workflow n.a.*factor"),
+        ("task", {"retry": {**RETRY, "x": 1}}, "workflow n.a.*'x'"),
+        ("task", {"timeout_seconds": True}, "workflow n.a.*timeout_seconds is True"),
+        ("task", {"timeout_seconds": -1}, "workflow n.a.*timeout_seconds is -1"),
+        ("task", {"timeout_seconds": float("nan")}, "workflow n.a.*timeout_seconds is nan"),
+        ("task", {"timeout_seconds": "x"}, "workflow n.a.*timeout_seconds is 'x'"),
+        ("task", {"arguments": [[5, "dict", INPUT]]}, "workflow n.a.*parameter.*5"),
+        ("task", {"arguments": [["raw", 5, INPUT]]}, "workflow n.a.*type is 5"),
+        ("task", {"arguments": [["raw", "", INPUT], ["raw", "", INPUT]]}, "workflow n.a.*twice"),
+        ("task", {"arguments": [["raw", "", {"input": 5}]]}, "workflow n.a.*does not know"),
+        ("task", {"arguments": [["raw", "", {**INPUT, "more": 1}]]}, "workflow n.a.*does not know"),
+        ("task", {"arguments": [["raw", "", {"value": 2**70}]]}, "workflow n.a.*64 bits"),
+        ("task", {"arguments": [["raw", "", {"value": float("nan")}]]}, "workflow n.a.*nan"),
+        ("task", {"arguments": [["raw", "", {"value": nested(51)}]]}, "workflow n.a.*deeper than 50"),
+        ("task", {"arguments": [["raw", "", {"value": nested(900)}]]}, "workflow n.a.*deeper than 50"),
+        ("task", {"arguments": [["raw", "", referring(21)]]}, "workflow n.a.*more than 20"),
+        ("task", {"more": nested(900)}, "workflow n.a.*'more'.*does not know"),
+        ("workflow", {"tasks": []}, "workflow n.a.*no tasks"),
+        ("workflow", {"tasks": {}}, "workflow.*tasks is {}; write a list"),
+        ("workflow", {"fingerprint": None}, "workflow.*fingerprint is None; write a text"),
+        ("workflow", {"fingerprint": 5}, "workflow.*fingerprint is 5; write a text"),
+        ("workflow", {"inputs": [[5, "n.raw", "one"]]}, "workflow n.a.*input is 5"),
+        ("workflow", {"inputs": [["raw", "n.raw", "one"], ["raw", "n.b", "one"]]}, "workflow n.a.*one name"),
+        ("workflow", {"trigger": {"kind": "manual", "more": nested(900)}}, "workflow n.a.*'more'"),
+        ("workflow", {"trigger": {"kind": "on_update", "assets": [], "all": [1]}}, "workflow n.a.*all is"),
+        ("workflow", {"partitions": {"kind": "daily", "name": "day", "start": 5}}, "workflow n.a"),
+        ("workflow", {"partitions": {"kind": "static", "name": "k", "keys": ["a"], "x": 1}}, "workflow n.a.*'x'"),
+        ("workflow", {"location": [{}, {}]}, "workflow n.a.*location"),
+        ("workflow", {"more": 1}, "workflow.*'more'"),
+        ("asset", {"kind": 5}, "asset.*kind is 5"),
+        ("asset", {"kind": "thing"}, "asset n.raw.*'source' or 'asset'"),
+        ("asset", {"format": 5}, "asset.*format is 5"),
+        ("asset", {"description": {"x": 1}}, "asset.*description"),
+        ("asset", {"producer": 5}, "asset.*producer"),
+        ("asset", {"arrives": {"pattern": "x", "settle_seconds": "x"}}, "asset n.raw.*settle_seconds"),
+        ("asset", {"arrives": {"pattern": "x", "settle_seconds": float("nan")}}, "asset n.raw.*settle_seconds"),
+        ("asset", {"policy": [1]}, "asset.*policy"),
+        ("manifest", {"project": 5}, "project is 5"),
+        ("manifest", {"bundle": None}, "bundle is None"),
+        ("manifest", {"assets": {}}, "assets is {}"),
+        ("manifest", {"more": nested(900)}, "'more'.*does not know"),
+    ],
+)
+def test_a_field_of_another_kind_is_refused(where: str, said: dict[str, Any], words: str) -> None:
+    """A wrong type, an unknown field, a number or a depth without bound is named where it stands, and never kept."""
+    sent = body()
+    (workflow,) = sent["workflows"]
+    {"manifest": sent, "workflow": workflow, "task": workflow["tasks"][0], "asset": sent["assets"][0]}[where].update(
+        said
+    )
+
+    with pytest.raises(DeclarationError, match=words):
+        Manifest.from_json(json.dumps(sent))
+
+
+def test_what_is_deep_within_bounds_is_read() -> None:
+    """Fifty levels of a constant, and twenty of references."""
+    sent = body()
+    sent["workflows"][0]["tasks"][0]["arguments"] = [["a", "", {"value": nested(50)}], ["b", "", referring(20)]]
+
+    assert Manifest.from_json(json.dumps(sent)).workflows[0].tasks[0].arguments[0].ref.value == nested(50)
+
+
+@pytest.mark.parametrize("depth", [900, 5_000, 100_000])
+def test_a_text_without_bottom_is_refused(depth: int) -> None:
+    """However deep it is, and where nothing reads it: the first of two fields of one name."""
+    deep = f'{{"tasks":{"[" * depth}{"]" * depth},'
+    texts = [json.dumps(body()).replace('{"', deep + '"', 1), "[" * depth + "]" * depth]
+    for text in texts:
+        try:
+            kept = Manifest.from_json(text).text
+        except DeclarationError:
+            continue
+        assert "" == kept
+
+
+def test_the_text_is_kept_only_as_it_would_be_written() -> None:
+    """What was said twice, or in another order, is written anew when it is stored."""
+    written = Manifest.from_body(body()).to_json()
+    twice = written.replace('{"assets"', '{"project":[[[[1]]]],"assets"', 1)
+
+    assert written == Manifest.from_json(written).text
+    assert "" == Manifest.from_json(twice).text
+    assert "" == Manifest.from_json(written.replace(",", ", ")).text
+    assert written == Manifest.from_json(twice).to_json()
+
+
+def test_the_project_is_told_before_the_declarations_are_read() -> None:
+    """Who may not apply it costs no reading, and learns nothing of what is wrong."""
+
+    def admit(project: str) -> None:
+        raise PermissionError(project)
+
+    with pytest.raises(PermissionError, match="p"):
+        Manifest.from_json(json.dumps(body(workflows=[5])), admit)

@@ -5,9 +5,10 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riparian.assets import schedules
 from riparian.assets.schedules import following, latest
 
 BERLIN = "Europe/Berlin"
@@ -102,3 +103,61 @@ def test_latest_and_following_agree(expression, night, seconds):
     assert last <= at < coming
     assert coming == latest(expression, BERLIN, coming)
     assert coming == following(expression, BERLIN, last)
+
+
+DAY = 86_400_000_000
+
+
+def walked(expression: str, zone: str, at: int) -> int | None:
+    """The last tick by going through all of them."""
+    for days in (1, 40, 800):
+        last, tick = None, following(expression, zone, at - days * DAY - 1)
+        while tick is not None and tick <= at:
+            last, tick = tick, following(expression, zone, tick)
+        if last is not None:
+            return last
+    return None
+
+
+@given(
+    st.sampled_from(
+        ["0 6 * * *", "30 2 * * *", "*/30 * * * *", "15 1-3 * * *", "30 */2 * * *", "0 0 L * *", "0 9 1 3 *"]
+    ),
+    st.sampled_from(["UTC", BERLIN, "America/Havana", "Australia/Lord_Howe"]),
+    st.sampled_from(["2013-03-31", "2013-10-27", "2013-04-07", "2013-10-06", "2013-11-03", "2013-03-10", "2013-06-01"]),
+    st.integers(0, 48 * 3600),
+    st.integers(0, 1_000_000),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_latest_tick_is_the_last_that_one_walks_over(expression, zone, day, seconds, microseconds):
+    """However the clocks change, and wherever between two ticks one asks."""
+    at = instant(f"{day}T00:00") - DAY // 2 + seconds * 1_000_000 + microseconds
+
+    assert walked(expression, zone, at) == latest(expression, zone, at)
+
+
+@pytest.mark.parametrize("expression", ["* * * 1 *", "* * 29 2 *"])
+def test_the_latest_tick_is_found_without_a_walk(expression, monkeypatch):
+    """After months without one, a month of minutes is not gone through: the one writer waits meanwhile."""
+    gone = []
+    ticks_of = schedules._ticks
+
+    def counted(*args, **said):
+        for tick in ticks_of(*args, **said):
+            gone.append(tick)
+            yield tick
+
+    monkeypatch.setattr(schedules, "_ticks", counted)
+    latest.cache_clear()
+
+    assert latest(expression, BERLIN, instant("2012-12-20T00:00")) is not None
+    assert len(gone) < 100
+
+
+def test_an_expression_is_judged_once():
+    """Ten thousand workflows of one schedule cost one look."""
+    schedules.check_schedule.cache_clear()
+    for _ in range(3):
+        schedules.check_schedule("0 6 * * *", BERLIN)
+
+    assert (1, 2) == (schedules.check_schedule.cache_info().misses, schedules.check_schedule.cache_info().hits)

@@ -24,16 +24,45 @@ def defines(text: str, name: str = "x") -> bool:
         "if a:\n    pass\nelse:\n    x = 1\n",
         'def f():\n    """\ndef g():\n    """\n\nx = 1\n',
         "@f(\n    1,\n)\ndef g(a):\n    return a\nx = 1",
+        "for x in y: pass\n",
+        "with a as x: pass\n",
+        "match a:\n    case {**x}: pass\n",
+        "print(x := 1)\n",
+        "x[0] = 1\n",
+        "x.a.b = 1\n",
+        "x.append(1)\n",
+        "if a:\n    def x(): pass\n",
+        "def f():\n    global x\n",
+        # What is cut out with functions must be functions.
+        'def f():\n    """One\n    two "three".\n    """\n    return 1\nx = 1\n',
+        'def f():\n    return """\n"""\nx = 1\ndef g():\n    return """\n"""\n',
+        "def f():\n    return '''\n'''\nx = 1\ndef g():\n    return '''\n'''\n",
+        'y = """\n    """ + """\ndef f():\n    """\nx = 1\n',
+        "def f(): pass\rx = 1\n",
+        "def f():\n    pass\n    \fx = 1\n",
+        "def f(): return [\nx]\ndef x(): pass\n",
+        "def é(): pass\ndef x(): pass\n",
     ],
 )
 def test_what_defines_a_name(text: str) -> None:
-    """Assignments, classes and functions at the top level, also under conditions and beside quoted code."""
+    """All that binds it at the top level, stores into it or asks it to do something, also beside quoted code."""
     assert defines(text)
 
 
-@pytest.mark.parametrize("text", ["def f():\n    x = 1\n", "import x\n", "y = x\n", "x = (", "x = '\0'\n", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    x = 1\n",
+        "import x\n",
+        "y = x\n",
+        "if __name__ == '__main__':\n    x()\n",
+        "x = (",
+        "x = '\0'\n",
+        "",
+    ],
+)
 def test_what_does_not_define_it(text: str) -> None:
-    """Neither what is inside of functions, nor imports, nor what is no Python."""
+    """Neither what is inside of functions, nor imports, nor what only a program does, nor what is no Python."""
     assert not defines(text)
 
 
@@ -45,3 +74,11 @@ def test_where_imports_lead() -> None:
 
     assert {"a": "a", "e": "c.d", "h": "pkg.inner.f.g", "i": "pkg.i", "pa": "pyarrow"} == found.dotted
     assert ["j"] == found.stars
+
+
+def test_decorators_are_found_by_line() -> None:
+    """By the name that each begins with: at the line where the first of them stands, nowhere else."""
+    text = "@a.b(\n    1,\n)\ndef f(): pass\n\n@a\n@c[0]\ndef g():\n    @d\n    def h(): pass\n"
+    found = Statements(text.encode(), "pkg")
+
+    assert [["a"], [], ["a", "c"], ["d"], [], []] == [found.decorators(line) for line in (1, 4, 6, 9, 10, 99)]

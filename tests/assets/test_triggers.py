@@ -201,3 +201,12 @@ def test_an_expression_is_the_same_however_it_is_spaced() -> None:
     """Spaces do not make another schedule."""
     assert SIX == OnCron("0  6 * * * ")
     assert ("0 6 * * * (UTC)", "0 6 1 * * (Europe/Berlin)") == (SIX.name, FIRST.name)
+
+
+@pytest.mark.parametrize("said", [("0," * 80 + "0 6 * * *", "UTC"), ("0 6 * * *", "a" * 1_000_000)])
+def test_a_schedule_of_any_length_is_refused_in_short(said) -> None:
+    """Before it is read, and without repeating all of it."""
+    with pytest.raises(DeclarationError, match="longer than 100 characters") as refused:
+        on_cron(*said)
+
+    assert len(str(refused.value)) < 400

@@ -195,6 +195,14 @@ def wrong_call(flights: Any) -> Any:
     return {"n.a": short(flights, 1, 2)}
 
 
+def formats(flights: Any) -> Any:
+    return {"n.a": short({"name": f"{total(flights)}.csv"})}
+
+
+def maps_with_a_typo(flights: Any) -> Any:
+    return {"n.a": total(square.map(flights, bye=3))}
+
+
 def maps_a_text(flights: Any) -> Any:
     return {"n.a": total(square.map("abc"))}
 
@@ -218,6 +226,8 @@ def maps_a_text(flights: Any) -> Any:
         (passes_no_json, "is a set, which can not be kept"),
         (passes_inputs_in_a_list, "pass it as a parameter of its own"),
         (wrong_call, "short can not be called so"),
+        (formats, "nothing can be computed with it"),
+        (maps_with_a_typo, "square can not be called so"),
         (maps_a_text, "goes through str; give it a list"),
     ],
 )
@@ -270,6 +280,29 @@ def test_nothing_new_goes_no_further() -> None:
     """What takes NoUpdate is skipped, run directly as in a run."""
     assert NoUpdate is short(NoUpdate)
     assert "NoUpdate" == repr(NoUpdate)
+
+
+def test_run_directly_items_with_nothing_new_are_left_out() -> None:
+    """A list has the results that there are; of none at all nothing is made, and nothing takes no road."""
+
+    @task
+    def odd(n: int) -> int:
+        return n if n % 2 else NoUpdate
+
+    assert [1, 3] == odd.map([1, 2, 3])
+    assert 4 == total([odd(1), odd(2), odd(3)])
+    assert NoUpdate is total([odd(2), odd(4)])
+    assert 0 == total([])
+    assert NoUpdate is branch(NoUpdate, {"storm": dict})
+
+
+def test_a_road_may_have_nothing_new() -> None:
+    """On that road the asset keeps its head."""
+
+    def body(flights: Any) -> Any:
+        return {"n.a": branch(road(profile(flights)), {"storm": lambda: short({}), "calm": lambda: NoUpdate})}
+
+    assert {"short": "n.a"} == {n: c.output for n, c in composed(body, "flights").calls.items() if c.output}
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=12))

@@ -53,6 +53,49 @@ def test_a_running_attempt_is_told_and_fenced(queued):
     assert ("cancelled", ["cancelled"]) == (step["state"], [a["outcome"] for a in step["attempts"]])
 
 
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+@pytest.mark.parametrize("params", [{}, {"bad": 1}])
+def test_a_request_that_comes_to_nothing_takes_no_update_with_it(queued, end: str, params: dict):
+    """The update that was planned before it runs, whatever becomes of what somebody asked for."""
+    asked = request.materialize(queued.plane, "b", "", ME, params)
+    assert (None, "a run is planned before it; what was asked for runs when that has ended") == (asked.run, asked.words)
+    [update] = queued.take(8)
+    [result] = queued.ask(queued.done(update)).results
+    assert 200 == result.status
+    assert "b(=one)" == queued.head("b")
+    leases = {x.workflow: x for x in queued.take(8)}
+    run = newest(queued)
+    assert (run["id"], params) == (leases["b"].run, leases["b"].params)
+    if end == "cancelled":
+        cancel(queued.plane, run["id"], ME)
+    else:
+        queued.ask(queued.failed(leases["b"], retryable=False))
+
+    assert end == newest(queued)["state"]
+    assert "up_to_date" == queued.why("b")
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_news_behind_a_request_that_comes_to_nothing_runs(queued, end: str):
+    """What arrived while it was going on, or before it started, was not attempted by it: it runs now."""
+    [update] = queued.take(8)
+    request.materialize(queued.plane, "b", "", ME, {"bad": 1})
+    queued.drop("a", "two")
+    [ingest] = queued.take(8)
+    queued.ask(queued.done(ingest))
+    queued.ask(queued.done(update))
+    asked = next(x for x in queued.take(8) if x.workflow == "b")
+    assert {"bad": 1} == asked.params
+    if end == "cancelled":
+        cancel(queued.plane, asked.run, ME)
+    else:
+        queued.ask(queued.failed(asked, retryable=False))
+
+    assert "b" in queued.settle()
+    assert "b(=two)" == queued.head("b")
+    assert "up_to_date" == queued.why("b")
+
+
 def test_an_update_runs_it_again(queued):
     """What was cancelled was that one run and not the workflow."""
     cancel(queued.plane, newest(queued)["id"], ME)

@@ -8,7 +8,7 @@ from riparian.assets.errors import Fenced, Unauthenticated
 from riparian.assets.retry import Retry
 from riparian.scheduler import logs, sessions
 from riparian.scheduler.core.lifecycle import LOST_ATTEMPTS
-from riparian.scheduler.core.protocol import Heartbeat, Held, StoredObject
+from riparian.scheduler.core.protocol import CONTENT_LIMIT, Heartbeat, Held, StoredObject
 from riparian.scheduler.plan import INGEST_RETRY
 from riparian.storage.objects import layout
 
@@ -190,11 +190,82 @@ def test_one_bad_report_does_not_hold_up_the_others(plant):
     plant.ask(plant.done(plant.take()[0]))
     b, c = sorted(plant.take(2), key=lambda x: x.workflow)
     report = plant.done(b)
-    bad = replace(report, outputs=(replace(report.outputs[0], bytes=2**200),))
+    bad = replace(report, outputs=(replace(report.outputs[0], schema="\ud800"),))
 
     assert [422, 200] == statuses(plant.ask(bad, plant.done(c)))
     assert (None, "c(=one)") == (plant.head("b"), plant.head("c"))
     assert "could not write the report" in plant.plane.access.as_principal(me()).run(b.run)["error"]
+
+
+def test_a_failure_that_can_not_be_written_ends_the_run(plant):
+    """When not even the failure of an attempt can be noted, its run fails directly, and the others are taken."""
+    plant.apply({"b": ["a"], "c": ["a"]})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    b, c = sorted(plant.take(2), key=lambda x: x.workflow)
+    plant.plane.db.write(lambda tx: tx.conn.exec_driver_sql("UPDATE step SET spec = '{' WHERE task = 'b'"))
+
+    assert [422, 200] == statuses(plant.ask(plant.done(b), plant.done(c)))
+    (run,) = plant.runs("b")
+    assert ("failed", "c(=one)") == (run["state"], plant.head("c"))
+    assert "could not write the report" in run["error"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"content": "[1,"}, "content that can not be read again: this is not JSON"),
+        ({"content": "[" * 8_000 + "]" * 8_000}, "content that can not be read again"),
+        ({"content": "[" * 300 + "]" * 300}, "nested deeper than 200"),
+        ({"content": '["\\ud800"]', "rows": 1}, "content that can not be read again"),
+        ({"content": '["\ud800"]', "rows": 1}, "content that can not be read again"),
+        ({"content": "[" + "1" * 5_000 + "]", "rows": 1}, "an integer of 5000 digits"),
+        ({"content": "NaN"}, "NaN is no number in JSON"),
+        ({"content": '"' + "x" * CONTENT_LIMIT + '"'}, "16384 bytes are allowed"),
+        ({"content": '"' + "ä" * (CONTENT_LIMIT - 2) + '"'}, "16384 bytes are allowed"),
+        ({"content": "[1,2]", "rows": 1}, "1 rows of a list that has 2 items"),
+        ({"content": "[1,2]", "rows": None}, "None rows of a list that has 2 items"),
+        ({"content": None}, "neither content nor objects"),
+        ({"format": "parquet"}, "content in the format parquet"),
+        ({"format": "../x"}, "the format '../x'"),
+        ({"digest": "zz"}, "the digest 'zz'"),
+        ({"rows": -5}, "-5 rows"),
+        ({"rows": 2**63}, "far too many rows"),
+        ({"bytes": -1}, "-1 bytes"),
+        ({"bytes": 10**9_000}, "far too many bytes"),
+    ],
+)
+def test_a_result_that_is_not_what_it_says_is_refused(plant, lease, said, why):
+    """What is taken here is read by others without a look; so it costs this attempt, and nothing after it."""
+    report = plant.done(lease)
+
+    (refused,) = plant.ask(replace(report, outputs=(replace(report.outputs[0], **said),))).results
+    assert (422, None) == (refused.status, plant.head("b"))
+    assert why in refused.reason
+    plant.drop("a", "two")
+    assert ["a", "b"] == plant.settle()
+
+
+def test_content_and_objects_at_once_are_refused(plant, lease):
+    """A value lies in one place."""
+    stored = plant.plane.objects.put(f"{lease.outputs[0].directory}/value.json", b"1")
+    report = plant.done(lease)
+
+    (refused,) = plant.ask(replace(report, outputs=(replace(report.outputs[0], objects=(stored,)),))).results
+    assert (422, "the attempt reported of b both content and objects") == (refused.status, refused.reason)
+
+
+def test_a_file_is_never_nothing_new(plant):
+    """To take in a file and report no version would lose it; that is tried again."""
+    plant.apply({"b": ["a"]})
+    plant.drop("a", "one")
+    (ingest,) = plant.take()
+
+    (refused,) = plant.ask(replace(plant.done(ingest), outputs=(), unchanged=("a",))).results
+    assert 422 == refused.status
+    plant.now += 300 * SECOND
+    plant.session = plant.session if not sessions.expire(plant.plane) else plant.join()
+    assert ["a", "b"] == plant.settle()
 
 
 def test_heartbeats_keep_a_lease_and_tell_what_is_gone(plant, lease):

@@ -181,6 +181,15 @@ def test_the_largest_value_is_kept(river):
     assert value == river.head("a")
 
 
+@pytest.mark.parametrize(("value", "rows"), [([1, [2], "x"], 3), ([], 0), ({"a": [1]}, None), ("abc", None)])
+def test_a_list_tells_its_length(river, value, rows):
+    """Tasks may be mapped over it."""
+    report(river, value)
+
+    [version] = river.plane.access.as_principal(ME).versions("a").items
+    assert rows == version["rows"]
+
+
 def test_reports_are_audited(river):
     """With the asset and who reported."""
     report(river, 1)

@@ -2,13 +2,17 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from riparian.assets.errors import Refused
 from riparian.assets.manifest import Manifest
+from riparian.assets.partitions import Static
 from riparian.assets.policy import Policy, Principal
-from riparian.scheduler import events, register
+from riparian.assets.triggers import manual
+from riparian.scheduler import events, register, tick
+from riparian.scheduler import preview as previewing
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.preview import preview
 from riparian.storage.metadata import counters, schema, staleness
@@ -29,8 +33,9 @@ def made(plant):
 
 
 def dump(plant):
+    """All that is kept but for the record of who asked."""
     with closing(sqlite3.connect(plant.folder / "metadata.db")) as db:
-        return list(db.iterdump())
+        return [line for line in db.iterdump() if not line.startswith('INSERT INTO "audit"')]
 
 
 def shown(plant, edges=EDGES, *, code="two", rebuild="none", limit=100, by=ME, **declared):
@@ -160,3 +165,43 @@ def test_runs_of_other_projects_are_told_only_to_who_may_know_of_them(made):
 def _give_all_to_olga(tx):
     tx.conn.execute(schema.asset.update().where(schema.asset.c.project == "p").values(owner="user:olga"))
     counters.advance(tx, "policy_epoch")
+
+
+def test_who_asked_is_recorded(made):
+    """To try is to look at what is not public: the record says who did."""
+    shown(made)
+
+    rows = made.plane.db.read(
+        lambda tx: tx.conn.execute(schema.audit.select().where(schema.audit.c.act == "plan")).all()
+    )
+    assert [("me", "p", True)] == [(r.principal, r.object, r.allowed) for r in rows]
+
+
+def test_a_question_ends(plant, monkeypatch):
+    """However much there is to look at, for nobody else writes meanwhile: then it says that it left something out."""
+    monkeypatch.setattr(tick, "SLICE", 5)
+    monkeypatch.setattr(previewing, "MOST_TARGETS", 10)
+    keys = Static("k", [f"k{n:03}" for n in range(50)])
+    manifest = plant.manifest({"b": ["a"]}, "one", triggers={"b": manual()})
+    (workflow,) = manifest.workflows
+    assets = tuple(replace(a, partitions=keys) if a.key == "b" else a for a in manifest.assets)
+    cut = replace(manifest, assets=assets, workflows=(replace(workflow, partitions=keys),))
+
+    assert preview(plant.plane, cut, ME).truncated
+    monkeypatch.setattr(previewing, "MOST_TARGETS", 1000)
+    assert not preview(plant.plane, cut, ME).truncated
+    monkeypatch.setattr(previewing, "MOST_SECONDS", 0.0)
+    assert preview(plant.plane, cut, ME).truncated
+
+
+def test_what_another_project_had_is_not_told(made):
+    """A workflow whose key another project once had is new here: what ran there is not looked up."""
+    other = made.manifest({"z": ["y"]}, "one")
+    register.apply(made.plane, replace(other, project="q"), made.bundle("one")[1], ME)
+    made.drop("y", "one")
+    made.settle()
+    register.apply(made.plane, replace(other, project="q", assets=(), workflows=()), made.bundle("one")[1], ME)
+    told = shown(made, {**EDGES, "z": ["a"]}, code="two")
+
+    assert "z" not in told.stale_counts
+    assert {"b", "c"} == {s["workflow"] for s in told.stale}

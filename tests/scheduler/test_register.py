@@ -1,15 +1,18 @@
 """Who may change what is declared, and what a refusal tells."""
 
+from dataclasses import replace
+
 import pytest
 
-from riparian.assets.errors import Invalid, Refused
+from riparian.assets.errors import DeclarationError, Invalid, Refused
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler import register
 from riparian.scheduler.register import InvalidProject
-from riparian.storage.metadata import policies
+from riparian.storage.metadata import counters, policies, schema
 from riparian.storage.objects import layout
 
 EVE = Principal(name="eve")
+ME = Principal(name="me", groups=frozenset({"owners"}))
 ANA = Principal(name="ana", groups=frozenset({"owners"}))
 
 
@@ -117,8 +120,6 @@ def test_a_failed_commit_leaves_no_rights_behind(plant):
 )
 def test_a_workflow_makes_only_what_its_project_declares(plant, take):
     """A manifest made by hand can not take over what another project makes or takes in."""
-    from dataclasses import replace
-
     from riparian.assets.manifest import Manifest
 
     plant.apply({"b": ["a"]})
@@ -129,3 +130,88 @@ def test_a_workflow_makes_only_what_its_project_declares(plant, take):
 
     with pytest.raises((Invalid, InvalidProject)):
         register.apply(plant.plane, stolen, body, ANA)
+
+
+def _olga_owns_p(plant):
+    """The project p is Olga's, who is in no group."""
+    plant.apply({"b": ["a"]})
+
+    def give(tx):
+        tx.conn.execute(schema.asset.update().where(schema.asset.c.project == "p").values(owner="user:olga"))
+        counters.advance(tx, "policy_epoch")
+
+    plant.plane.db.write(give)
+    return Principal(name="olga")
+
+
+def _apply_q(plant, edges):
+    manifest = replace(plant.manifest(edges, "one"), project="q")
+    return register.apply(plant.plane, manifest, plant.bundle("one")[1], ANA)
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["declared", "once declared"])
+@pytest.mark.parametrize("keys", [{"y": ["x"]}, {"c": ["x"]}, {"c": ["y"]}])
+def test_the_keys_of_others_can_not_be_asked_for(plant, keys, removed):
+    """Who owns one project alone gets the words of any stranger for each key that another one has, or had."""
+    olga = _olga_owns_p(plant)
+    _apply_q(plant, {"y": ["x"]})
+    if removed:
+        _apply_q(plant, {})
+    with pytest.raises(Refused) as stranger:
+        plant.apply({"b": ["a"]}, by=EVE)
+    with pytest.raises(Refused) as refused:
+        plant.apply({"b": ["a"], **keys}, by=olga)
+
+    assert str(stranger.value) == str(refused.value)
+    assert ["n"] == plant.apply({"b": ["a"], "n": ["a"]}, by=olga).added
+
+
+def test_who_owns_all_is_told_who_has_a_key(plant):
+    """And takes over what was removed there."""
+    _apply_q(plant, {"y": ["x"]})
+    with pytest.raises(InvalidProject, match="y is declared by project q already"):
+        plant.apply({"y": ["a"]})
+    _apply_q(plant, {})
+
+    assert ["y"] == plant.apply({"y": ["a"]}).added
+
+
+def test_a_stranger_costs_no_reading(plant):
+    """What somebody without rights sent is not read further than the project's name."""
+    plant.apply({"b": ["a"]})
+    text = plant.manifest({"b": ["a"]}, "one").to_json().replace('"tasks":[', '"tasks":[5,')
+
+    with pytest.raises(Refused):
+        register.read(plant.plane, text, EVE)
+    with pytest.raises(DeclarationError, match="workflow b"):
+        register.read(plant.plane, text, ANA)
+
+
+def test_a_source_has_no_producer(plant):
+    """A manifest made by hand can not say that a workflow makes what arrives."""
+    manifest = plant.manifest({"b": ["a"]}, "one")
+    said = tuple(replace(a, producer="b") for a in manifest.assets)
+
+    with pytest.raises(Invalid, match="the source a has a producer"):
+        register.apply(plant.plane, replace(manifest, assets=said), plant.bundle("one")[1], ME)
+
+
+def test_one_unreadable_project_does_not_stop_the_others(plant, caplog):
+    """What is stored and can not be read any more is told and left out, also after a restart, until it is applied."""
+    plant.apply({"b": ["a"]})
+    _apply_q(plant, {"y": ["x"]})
+    broken = schema.definition.update().where(schema.definition.c.project == "q").values(body="[" * 100_000)
+    plant.plane.db.write(lambda tx: tx.conn.execute(broken))
+    plant.close()
+    plant.open()
+
+    plant.drop("a", "one")
+    assert ["a", "b"] == plant.settle()
+    assert "project q can not be read" in caplog.text
+    assert ["c"] == plant.apply({"b": ["a"], "c": ["a"]}).added
+    with pytest.raises(InvalidProject):
+        plant.apply({"y": ["a"]})
+    _apply_q(plant, {"y": ["x"]})
+    plant.settle()
+    plant.drop("x", "one")
+    assert ["x", "y"] == plant.settle()

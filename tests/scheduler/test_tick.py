@@ -8,8 +8,9 @@ from riparian.assets.partitions import AllPartitions, Identity
 from riparian.assets.policy import Principal
 from riparian.assets.triggers import Manual, OnUpdate
 from riparian.scheduler import request
+from riparian.scheduler.core import planner
 from riparian.scheduler.tick import PAUSE_SECONDS
-from riparian.storage.metadata import timers
+from riparian.storage.metadata import staleness, timers
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DIAMOND = {"b": ["a"], "c": ["a"], "d": ["b", "c"]}
@@ -281,6 +282,7 @@ def test_a_fault_of_the_planner_does_not_undo_the_commit(plant, monkeypatch):
 
     assert "one" == plant.head("a")
     assert plant.plane.db.read(lambda tx: timers.earliest(tx)) == plant.now + PAUSE_SECONDS * 1_000_000
+    plant.now += PAUSE_SECONDS * 1_000_000
     plant.plane.db.write(plant.plane._plan)
     assert ["b"] == plant.settle()
 
@@ -577,3 +579,34 @@ def test_an_old_content_that_comes_back_is_a_delivery(plant):
         plant.settle()
 
     assert "b(=old)" == plant.head("b")
+
+
+def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog):
+    """One target that the planner fails at is put aside with all that was asked of it, and is tried again in time."""
+    plant.apply({"b": ["a"], "c": ["a"], "d": ["c"]})
+    decide = planner.decide
+
+    def failing(facts):
+        if facts.workflow.key == "b":
+            raise TypeError("it can not be planned")
+        return decide(facts)
+
+    monkeypatch.setattr(planner, "decide", failing)
+    plant.drop("a", "one")
+
+    assert ["a", "c", "d"] == plant.settle()
+    assert "planning b[] failed" in caplog.text
+    assert not plant.plane.db.read(staleness.is_dirty)
+    plant.plane.look()
+    plant.drop("a", "two")
+    assert ["a", "c", "d"] == plant.settle()
+
+    plant.now += 6_000_000
+    assert plant.now < plant.plane.look()
+    assert [] == plant.settle()
+
+    monkeypatch.setattr(planner, "decide", decide)
+    plant.now += 6_000_000
+    plant.plane.look()
+    assert ["b"] == plant.settle()
+    assert plant.head("b") == "b(=two)"

@@ -1,6 +1,7 @@
 """Workflows of several tasks: what runs, on which road, with what, and when it becomes visible."""
 
 import json
+import logging
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,10 @@ from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
 from riparian.scheduler import register, sessions
+from riparian.scheduler.core.flow import MOST_ITEMS
 from riparian.scheduler.core.protocol import Lease, Report
+from riparian.scheduler.request import materialize
+from riparian.storage.metadata import runs
 
 RAW = Ref(kind="input", name="raw")
 
@@ -161,7 +165,7 @@ def test_a_decision_without_a_road_fails_the_run(plant, start):
     assert 422 == refused.status
     (run,) = plant.runs("w")
     assert "failed" == run["state"]
-    assert "road returned 'rain'; the branch on it has the roads storm, calm" in run["error"]
+    assert "road: returned 'rain'; the branch on it has the roads storm, calm" == run["error"]
 
 
 def test_a_map_runs_a_step_an_item_and_gathers_in_order(plant, start):
@@ -227,6 +231,174 @@ def test_a_map_over_constants_needs_no_task_before_it(plant, start):
     )
 
     assert [{"p0": 3}, {"p0": 5}] == [x.constants for x in plant.take(8)]
+    specs = plant.plane.db.read(
+        lambda tx: tx.conn.exec_driver_sql("SELECT spec FROM step WHERE task = 'score'").scalars().all()
+    )
+    assert [False, False] == ["[3,5]" in spec for spec in specs]
+
+
+def test_a_map_over_a_map_leaves_out_what_was_not_made(plant, start, monkeypatch):
+    """Of three items of which one made nothing, the second map has two, each with the result that is its own."""
+    start(
+        (
+            *MAPPED[:2],
+            task("twice", Ref(kind="results", name="score"), mapped=True),
+            task("total", Ref(kind="results", name="twice"), output="w"),
+        )
+    )
+    accepted(plant, value(plant, one(plant), ["mon", "tue", "wed"]))
+    first, second, third = plant.take(8)
+    accepted(plant, unchanged(plant, first))
+    accepted(plant, plant.done(second, "b"))
+    accepted(plant, plant.done(third, "c"))
+
+    # Each step loads its own: with all results for every one of them, ten thousand items would be a hundred million.
+    monkeypatch.setattr(runs, "results", None)
+    (b,) = plant.take(1)
+    (c,) = plant.take(1)
+    assert [{"p0": ["b"]}, {"p0": ["c"]}] == [received(b), received(c)]
+
+
+def test_items_have_seeds_of_their_own_and_keep_them(plant, start):
+    """Each item draws other numbers than its neighbour, and a retry draws the same ones again."""
+    start((MAPPED[0], replace(MAPPED[1], retry=Retry(attempts=2, delay_seconds=0)), MAPPED[2]))
+    accepted(plant, value(plant, one(plant), ["mon", "tue"]))
+    mon, tue = plant.take(8)
+    accepted(plant, plant.failed(mon))
+
+    again = one(plant)
+    assert (mon.step, mon.seed, 2) == (again.step, again.seed, again.attempt)
+    assert mon.seed != tue.seed
+
+
+def test_too_many_items_fail_the_run(plant, start):
+    """A result that is longer than a task may be mapped over ends the run with words, and makes no steps."""
+    start(MAPPED)
+    lease = one(plant)
+    stored = plant.plane.objects.put(f"{lease.outputs[0].directory}/value.json", b"[]")
+    report = plant.done(lease)
+    written = replace(report.outputs[0], rows=MOST_ITEMS + 1, content=None, objects=(stored,))
+
+    accepted(plant, replace(report, outputs=(written,)))
+    (run,) = plant.runs("w")
+    assert (
+        "failed",
+        "days returned 10001 items; a task is mapped over at most 10000; let each item hold more",
+    ) == (run["state"], run["error"])
+    assert {"days": ["succeeded"], "score": ["cancelled"], "total": ["cancelled"]} == steps(plant)
+
+
+def test_what_is_no_list_can_not_be_gone_through(plant, start):
+    """An unknown number of items is not one item."""
+    start(MAPPED)
+
+    accepted(plant, plant.done(one(plant), "no list"))
+    (run,) = plant.runs("w")
+    assert "failed" == run["state"]
+    assert "score is mapped over days, and how many items that has is not known" in run["error"]
+
+
+def arrive(plant, content, rows: int | None) -> None:
+    """The source's newest version is this one."""
+    plant.drop("raw", str(content))
+    (ingest,) = plant.take(1)
+    text = json.dumps(content)
+    report = plant.done(ingest)
+    accepted(
+        plant,
+        replace(report, outputs=tuple(replace(w, content=text, rows=rows, bytes=len(text)) for w in report.outputs)),
+    )
+
+
+def test_too_many_constants_fail_the_run_when_it_is_planned(plant, start):
+    """The run is there, with the reason, and nobody has to work for that; what comes next is tried again."""
+    start(
+        (
+            task("score", Ref(kind="value", value=[0] * (MOST_ITEMS + 1)), mapped=True, output=""),
+            task("w", RAW, output="w"),
+        )
+    )
+
+    assert [] == plant.take(8)
+    (run,) = plant.runs("w")
+    assert "failed" == run["state"]
+    assert "'p0' has 10001 items; a task is mapped over at most 10000" in run["error"]
+    plant.plane.look()
+    assert "failed" == plant.why("w")
+    plant.drop("raw", "r2")
+    accepted(plant, plant.done(one(plant), "r2"))
+    assert ["failed", "failed"] == [r["state"] for r in plant.runs("w")]
+
+
+def test_a_run_without_anything_to_do_ends_when_it_is_planned(plant, start, monkeypatch):
+    """A map over a list that is empty already makes no steps; the run has succeeded, and the next one runs."""
+    # Nobody may declare so any more; who did so before has it still.
+    monkeypatch.setattr(register, "check", lambda *_: ())
+    start((task("score", RAW, mapped=True, output="w"),))
+    arrive(plant, [], 0)
+
+    assert [] == plant.take(8)
+    assert ["succeeded", "failed"] == [r["state"] for r in plant.runs("w")]
+    assert "up_to_date" == plant.why("w")
+    arrive(plant, ["mon"], 1)
+    assert {"p0": ["mon"]} == received(one(plant))
+
+
+def test_the_length_of_an_older_input_is_looked_up(plant, start):
+    """A small list of which nobody noted how long it is, is read when it is gone through."""
+    start((task("score", RAW, mapped=True), task("total", Ref(kind="results", name="score"), output="w")))
+    plant.plane.db.write(lambda tx: tx.conn.exec_driver_sql('UPDATE version SET rows = NULL, content = \'["a","b"]\''))
+    asked = materialize(plant.plane, "w", "", ME)
+
+    assert asked.run is not None
+    assert [{"p0": ["a"]}, {"p0": ["b"]}] == [received(x) for x in plant.take(8)]
+
+
+def test_a_step_waits_for_nothing_that_has_ended(plant, start):
+    """Ids are no order: where the clock was set back while the run was planned, nothing stays blocked."""
+    start(
+        (
+            replace(task("profile", RAW), labels=("storm", "calm"), returns="str"),
+            task("full", RAW, roads=(Road(decision="profile", label="storm"),)),
+            task("last", result("full"), output="w"),
+        )
+    )
+    decision = one(plant)
+    plant.plane.db.write(
+        lambda tx: tx.conn.exec_driver_sql("UPDATE step SET id = 'Z' || id WHERE task = 'full'"),
+    )
+
+    accepted(plant, plant.done(decision, "calm"))
+    assert {"profile": ["succeeded"], "full": ["skipped"], "last": ["skipped"]} == steps(plant)
+    assert "succeeded" == plant.runs("w")[0]["state"]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"), [("spec", "{"), ("pins", "[{"), ("pins", "[]"), ("content", "[1,"), ("content", "[" * 9_000)]
+)
+def test_a_step_that_can_not_be_granted_costs_its_own_run(plant, start, caplog, column: str, text: str):
+    """Whatever lies broken in the catalogue: that run fails with words, and the others of the exchange are granted."""
+    start((MAPPED[0], task("other", RAW), task("score", result("days"), RAW, mapped=True), MAPPED[2]))
+    plant.apply({"x": ["y"]}, code="two")
+    first, second = plant.take(8)
+    accepted(plant, value(plant, first if first.task == "days" else second, ["mon", "tue"]))
+    plant.drop("y", "1")
+    at = {
+        "spec": "UPDATE step SET spec = ? WHERE task = 'score' AND map_index = 1",
+        "pins": "UPDATE run SET pins = ? WHERE workflow = 'w'",
+        "content": "UPDATE version SET content = ? WHERE asset = 'w/days'",
+    }[column]
+    plant.plane.db.write(lambda tx: tx.conn.exec_driver_sql(at, (text,)))
+
+    with caplog.at_level(logging.CRITICAL):
+        (ingest,) = plant.take(8)
+    assert "y" == ingest.workflow
+    (run,) = plant.runs("w")
+    assert "failed" == run["state"]
+    assert "score: it can not be granted (" in run["error"]
+    assert [409] == [r.status for r in plant.ask(plant.done(second)).results]
+    assert [200] == [r.status for r in plant.ask(plant.done(ingest)).results]
+    assert ["x"] == plant.settle()
 
 
 def test_heads_of_a_run_move_together(plant, start):

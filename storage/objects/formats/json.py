@@ -21,6 +21,9 @@ from riparian.storage.objects.formats.base import Draft, Preview, Source, Target
 from riparian.storage.objects.formats.tables import wrong_type
 
 _MAX_DEPTH = 200
+_MAX_DIGITS = 4_300
+"""Of a whole number: Python itself reads no longer one from a text."""
+_TOO_LONG = 10**_MAX_DIGITS
 _WHOLE_PREVIEW = 4 << 20
 
 _PLAIN: dict[str, type] = {
@@ -103,6 +106,32 @@ def canonical(value: Any, where: str, *, typed: bool = False) -> str:
     return json.dumps(_builtin(value, where, (), typed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def checked(text: str) -> Any:
+    """Returns the value of a JSON text that a stranger wrote; raises WrongValue unless it could be ``canonical``'s.
+
+    Depth and integers are bounded, its texts are text, and it has no NaN: whoever reads or writes it later can.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_int=_whole)
+        if not text.isascii() or "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as exc:
+        raise WrongValue(f"this is not JSON: {exc}") from exc
+    if text.count("[") + text.count("{") > _MAX_DEPTH:
+        canonical(value, "the content")
+    return value
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > _MAX_DIGITS:
+        raise ValueError(f"an integer of {len(text)} digits, {_MAX_DIGITS} are allowed")
+    return int(text)
+
+
 def load_class(type_name: str, where: str) -> type:
     """Imports the class that ``dataclass:module:qualname`` names; raises UnreadableInput when there is none."""
     _, _, path = type_name.partition(":")
@@ -134,7 +163,13 @@ def _is_of(value: object, target: Target) -> bool:
 def _builtin(value: Any, where: str, path: tuple[str, ...], typed: bool) -> Any:
     if len(path) > _MAX_DEPTH:
         raise WrongValue(f"{where}: the value is nested deeper than {_MAX_DEPTH}; does it contain itself?")
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if not -_TOO_LONG < value < _TOO_LONG:
+            raise _refusal(
+                where, path, f"an integer of more than {_MAX_DIGITS} digits can not be kept; keep it as a text"
+            )
         return value
     if isinstance(value, float):
         if not math.isfinite(value):

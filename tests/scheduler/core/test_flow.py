@@ -1,10 +1,21 @@
 """Which steps may go on: roads, joins, maps and what is not there."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
-from riparian.scheduler.core.flow import Ended, Move, State, decisions, made_from, mapped_inputs, moves
+from riparian.scheduler.core.flow import (
+    MOST_ITEMS,
+    Ended,
+    Move,
+    State,
+    decisions,
+    made_from,
+    mapped_inputs,
+    moves,
+    of_item,
+)
 from riparian.scheduler.core.pinned import StepSpec
 
 OPEN, EMPTY = Ended(state=State.OPEN), Ended(state=State.EMPTY)
@@ -63,6 +74,7 @@ def test_what_takes_a_skipped_result_is_skipped_too() -> None:
     tail = [step("full", roads=on("storm")), step("post", result("full")), step("send", result("post"))]
 
     assert {"full": "skipped", "post": "skipped", "send": "skipped"} == told(*tail, road=done("calm"))
+    assert {"full": "skipped", "post": "skipped", "send": "skipped"} == told(*tail[::-1], road=done("calm"))
 
 
 def test_a_join_runs_when_the_taken_road_is_done() -> None:
@@ -93,15 +105,43 @@ def test_a_list_takes_what_there_is() -> None:
 
 def test_a_map_becomes_a_step_an_item() -> None:
     """Of a result, of an input, of a constant, and of another map's results."""
-    assert [Move(task="m", to="ready", items=7)] == [
-        *moves([step("m", result("a"), mapped=True)], {"a": done(items=7)}, {})
-    ]
-    assert [Move(task="m", to="ready", items=3)] == [
-        *moves([step("m", Ref(kind="value", value=[1, 2, 3]), mapped=True)], {}, {})
-    ]
-    over_input = step("m", Ref(kind="input", name="x"), mapped=True)
-    assert [Move(task="m", to="ready", items=2)] == [*moves([over_input], {}, {"x": 2})]
-    assert [Move(task="m", to="ready", items=1)] == [*moves([over_input], {}, {"x": None})]
+
+    def over(ref: Ref, items: int) -> Move:
+        return Move(task="m", to="ready", items=items, over=ref)
+
+    constant, given_input = Ref(kind="value", value=[1, 2, 3]), Ref(kind="input", name="x")
+    assert [over(result("a"), 7)] == [*moves([step("m", result("a"), mapped=True)], {"a": done(items=7)}, {})]
+    assert [over(constant, 3)] == [*moves([step("m", constant, mapped=True)], {}, {})]
+    assert [over(given_input, 2)] == [*moves([step("m", given_input, mapped=True)], {}, {"x": 2})]
+
+
+def test_of_a_choice_the_taken_road_is_gone_through() -> None:
+    """The move says what the items are of, so that each step can be given its own."""
+    constant = Ref(kind="value", value=[1, 2])
+    choice = Ref(kind="choice", name="road", labels=("storm", "calm"), items=(result("full"), constant))
+
+    (move,) = moves([step("m", choice, mapped=True)], {"road": done("calm"), "full": EMPTY}, {})
+    assert (2, constant) == (move.items, move.over)
+    own = of_item(step("m", choice, mapped=True), constant, 1)
+    assert ("", Ref(kind="value", value=2)) == (own.mapped, own.arguments[0].ref)
+
+
+@pytest.mark.parametrize(
+    ("items", "why"),
+    [
+        (MOST_ITEMS + 1, "x has 10001 items; a task is mapped over at most 10000; let each item hold more"),
+        (None, "m is mapped over x, and how many items that has is not known"),
+        (-1, "m is mapped over x, and how many items that has is not known"),
+    ],
+)
+def test_what_can_not_be_gone_through_fails(items: int | None, why: str) -> None:
+    """Too many items, or nobody knows how many: the run ends with the reason."""
+    (move,) = moves([step("m", Ref(kind="input", name="x"), mapped=True)], {}, {"x": items})
+
+    assert "failed" == move.to
+    assert (move.reason or "").startswith(why)
+    (most,) = moves([step("m", Ref(kind="input", name="x"), mapped=True)], {}, {"x": MOST_ITEMS})
+    assert MOST_ITEMS == most.items
 
 
 def test_a_map_of_nothing_is_a_list_of_nothing() -> None:

@@ -140,6 +140,16 @@ def test_same_cause_is_not_planned_twice():
     assert (Action.NONE, "queued") == ((d := decide(facts(a=(7, "n"), unfinished=queued))).action, d.code)
 
 
+def test_a_request_waits_for_the_run_that_is_planned():
+    """It is no substitute for an update: it may have parameters, and be cancelled. A rebuild takes its place."""
+    asked = Cause(kind="request", body={"id": "1", "by": "me", "params": {}})
+    rebuild = Cause(kind="fingerprint", body={"of": "f", "definition": 1})
+    waits = decide(facts(a=(8, "n"), unfinished=UNTOUCHED, ask=asked))
+
+    assert (Action.HOLD, None) == (waits.action, waits.supersedes)
+    assert "r1" == decide(facts(a=(8, "n"), unfinished=UNTOUCHED, ask=rebuild)).supersedes
+
+
 def test_untouched_run_is_superseded():
     """News while a run waits for a worker replaces that run, so that nothing old is computed."""
     assert "r1" == decide(facts(a=(8, "n"), unfinished=UNTOUCHED)).supersedes

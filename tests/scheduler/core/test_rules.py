@@ -31,6 +31,15 @@ def test_retries_back_off_and_end():
     assert delay_after(retry, 1, retryable=False) is None
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_no_pause_is_endless(whole: bool):
+    """The longest that can be declared is a number of seconds that a time can take, however often it failed."""
+    kind = int if whole else float
+    retry = Retry(attempts=100, delay_seconds=kind(30 * 86_400), factor=kind(100), max_delay_seconds=kind(30 * 86_400))
+
+    assert {30 * 86_400} == {delay_after(retry, n, retryable=True) for n in range(1, 100)}
+
+
 def test_lost_attempts_end():
     """A step that kills its worker is not tried for ever."""
     assert may_repeat_lost(lifecycle.LOST_ATTEMPTS)

@@ -1,8 +1,10 @@
 """What was compiled of a project's modules is kept, and never out of date."""
 
+import marshal
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,11 @@ print(a.X, a.__file__)
 """
 
 
-def imported(root: Path) -> str:
+def imported(root: Path, *options: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    said = subprocess.check_output([sys.executable, "-P", "-c", PROGRAM, str(root)], text=True, env=environment)
+    said = subprocess.check_output(
+        [sys.executable, "-P", *options, "-c", PROGRAM, str(root)], text=True, env=environment
+    )
     return said.removesuffix(f" {root}/a.py\n")
 
 
@@ -79,3 +83,25 @@ def test_nothing_is_made_where_there_is_no_state(root: Path) -> None:
 
     assert "1" == imported(root)
     assert ["a.py"] == [file.name for file in root.iterdir()]
+
+
+def test_without_assertions_is_other_code(root: Path) -> None:
+    """What was compiled by an interpreter that leaves assertions out is not what another one runs."""
+    (root / "a.py").write_text("X = 1\ntry:\n    assert False\nexcept AssertionError:\n    X = 2\n")
+
+    assert ("1", "2", "1") == (imported(root, "-O"), imported(root), imported(root, "-O"))
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_what_others_could_have_written_is_not_run(root: Path, mode: int) -> None:
+    """Compiled code is as good as code: a folder that others may write to is neither read nor written."""
+    imported(root)
+    (file,) = kept(root)
+    code = marshal.dumps(compile("X = 'theirs'", "a.py", "exec"))
+    file.write_bytes(sha256(code).digest() + code)
+    file.parent.chmod(mode)
+
+    assert "1" == imported(root)
+    assert [file] == kept(root)
+    file.parent.chmod(0o700)
+    assert "theirs" == imported(root)

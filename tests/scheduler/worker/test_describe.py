@@ -273,3 +273,30 @@ def test_our_settings_are_hidden_from_the_project(tmp_path: Path, monkeypatch: p
     text = "import os\nassert not [k for k in os.environ if k.startswith('RIPARIAN_')]\n"
 
     assert () == describe(write(tmp_path, a=text), "p").problems
+
+
+def fingerprint(root: Path) -> str:
+    described = describe(root, "demo")
+    assert described.manifest is not None, described.problems
+    (workflow,) = described.manifest.workflows
+    return workflow.fingerprint
+
+
+def test_what_a_function_imports_when_it_runs_is_its_code(tmp_path: Path) -> None:
+    """A module that only running loads, in a package of its own, counts in the fingerprint."""
+    text = "from riparian import asset\n\n@asset('a.b')\ndef b() -> dict:\n    from pkg.late import n\n    return n()\n"
+    root = write(tmp_path, a=text, pkg__dot____init__="", pkg__dot__late="def n(): return {}\n")
+    before = fingerprint(root)
+
+    assert before == fingerprint(root)
+    write(root, pkg__dot__late="def n(): return {'n': 1}\n")
+    assert before != fingerprint(root)
+
+
+def test_assertions_are_code_whatever_the_shell_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project has one fingerprint, also where PYTHONOPTIMIZE has Python leave assertions out."""
+    text = "from riparian import asset\n\n@asset('a.b')\ndef b() -> dict:\n    assert __debug__\n    return {}\n"
+    before = fingerprint(write(tmp_path, a=text))
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+
+    assert before == fingerprint(tmp_path)

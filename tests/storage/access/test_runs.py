@@ -8,7 +8,11 @@ import pytest
 from sqlalchemy import insert, update
 
 from riparian.assets.errors import NotFound
-from riparian.assets.policy import Principal
+from riparian.assets.policy import Policy, Principal
+from riparian.assets.tasks import Road
+from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.pinned import StepSpec
+from riparian.scheduler.core.protocol import encode
 from riparian.storage.access.runs import MOST_STEPS
 from riparian.storage.metadata import schema
 
@@ -56,14 +60,45 @@ def test_a_step_tells_its_item_its_road_and_its_result(river: World) -> None:
 
 
 def test_an_owner_who_may_not_read_sees_states_alone(river: World) -> None:
-    """Which road was taken was decided by the data, and so was the size of a result."""
-    add_steps(river, {"id": "a0", "task": "road", "state": "skipped", "reason": "road returned 'storm'"})
+    """The size of a result and what was wrong with it tell of the data; that each task ran once does not."""
+    add_steps(river, {"id": "a0", "task": "first", "state": "succeeded", "reason": "why not"})
     add_intermediate(river, "vx", "s0002", "air.flights/t")
     told = river.view(OWNER).run("r0002")
 
-    assert [("road", "skipped", None, None), ("t", "succeeded", None, None)] == sorted(
+    assert [("first", "succeeded", None, None), ("t", "succeeded", None, None)] == sorted(
         (s["task"], s["state"], s["reason"], s["result"]) for s in told["steps"]
     )
+    assert (2, False) == (len(told["step_counts"]), told["steps_withheld"])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        StepSpec(task="each", mapped="n"),
+        StepSpec(task="fire_all", roads=(Road(decision="decide", label="fire"),)),
+        StepSpec(task="decide", labels=("fire", "keep")),
+    ],
+)
+@pytest.mark.parametrize("index", [None, 0])
+def test_what_the_data_decides_is_not_told_by_steps(river: World, spec: StepSpec, index: int | None) -> None:
+    """Which road was taken, and how many items there were: not by a state, a place or a number, from the start on."""
+    row = {"id": "a0", "task": spec.task, "state": "blocked", "spec": encode(spec).decode(), "map_index": index}
+    add_steps(river, row, *({**row, "id": f"a{n}", "map_index": n} for n in range(1, 4) if index is not None))
+    owner, reader = river.view(OWNER).run("r0002"), river.view(OPS).run("r0002")
+
+    assert ([], 0, [], True) == tuple(
+        owner[name] for name in ("steps", "steps_left_out", "step_counts", "steps_withheld")
+    )
+    assert (2 if index is None else 5, False) == (len(reader["steps"]), reader["steps_withheld"])
+
+
+def test_the_path_of_a_file_is_no_place_to_look_for_names(river: World) -> None:
+    """It says what was dropped, whatever else has such a name."""
+    river.declare(river.made("hr.pay", Policy(readers={"hr"})), owner="user:rita")
+    cause = Cause(kind="file", body={"path": "hr.pay", "fingerprint": "x", "seq": 1}).to_json()
+    river.db.write(lambda tx: tx.conn.execute(update(schema.run).where(schema.run.c.id == "r0001").values(cause=cause)))
+
+    assert "the file hr.pay arrived" == river.view(OWNER).run("r0001")["cause"]
 
 
 def test_intermediates_are_versions_of_no_asset(river: World) -> None:

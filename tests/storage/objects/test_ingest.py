@@ -121,6 +121,26 @@ def test_a_short_read(store: Objects, dropped: Path, monkeypatch: pytest.MonkeyP
     assert store.list() == []
 
 
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ('\n [{"a": 1}, [2], 3]', 3),
+        ("[]", 0),
+        ('{"a": [1]}', None),
+        ("[1,", None),
+        ("[" * 9_000, None),
+        ('["' + "x" * (8 << 20) + '"]', None),
+    ],
+)
+def test_a_json_list_tells_its_length(store: Objects, tmp_path: Path, content: str, rows: int | None) -> None:
+    """Tasks may be mapped over it. What is no list, or too large to be looked into, has no rows and is still copied."""
+    path = tmp_path / "drop.json"
+    path.write_text(content)
+
+    assert rows == copy_in(store, "v/aa/x", "a", ingest_of(path, "json")).rows
+    assert copy_in(store, "v/aa/y", "a", ingest_of(path, "csv")).rows is None
+
+
 def test_links_folders_and_pipes_are_refused(store: Objects, dropped: Path, tmp_path: Path) -> None:
     """Only a regular file is copied: a link could lead to any file that the worker may read."""
     link, folder, pipe = tmp_path / "link", tmp_path / "folder", tmp_path / "pipe"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from riparian.storage.objects import Objects, UnreadableInput, WrongValue, write_value
 from riparian.storage.objects.formats.base import Source, Target
-from riparian.storage.objects.formats.json import FORMAT, canonical
+from riparian.storage.objects.formats.json import FORMAT, canonical, checked
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -173,3 +174,35 @@ def test_a_list_tells_its_length(tmp_path: Path) -> None:
     rows = [write_value(store, f"v/{i}", "a", type_name, value).rows for i, (type_name, value) in enumerate(values)]
 
     assert rows == [3, 0, 100_000, None, None]
+
+
+def test_an_integer_that_nobody_can_read_is_refused() -> None:
+    """Python reads no integer of more digits than this from a text; it is refused where it is made."""
+    most = 10**4_300 - 1
+    digits = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)  # as honest code may
+    try:
+        assert str(most) == canonical(most, "a")
+        for value in (most + 1, [-most - 1]):
+            with pytest.raises(WrongValue, match=r"a: at value(\[0\])?: an integer of more than 4300 digits"):
+                canonical(value, "a")
+        with pytest.raises(WrongValue, match="an integer of 4301 digits"):
+            checked("1" * 4_301)
+    finally:
+        sys.set_int_max_str_digits(digits)
+
+
+@given(plain)
+def test_what_is_kept_can_be_checked(value: Any) -> None:
+    """Each canonical text is taken for what it is."""
+    assert value == checked(canonical(value, "a"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1,", "[" * 9_000, "[" * 250 + "]" * 250, '"\\ud800"', '"\ud800"', "NaN", "-Infinity", '{"\\udfff":1}'],
+)
+def test_what_others_could_not_read_is_refused(text: str) -> None:
+    """A stranger's text is looked at before it is kept."""
+    with pytest.raises(WrongValue):
+        checked(text)

@@ -1,0 +1,60 @@
+"""What follows when a run ends by itself? What it made is published or given up, and who waited for it is woken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from riparian.scheduler.core.facts import Cause, Level
+from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.pinned import Pin
+from riparian.scheduler.core.protocol import decode
+from riparian.storage.metadata import files, runs, staleness, versions
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.planning import consumed_json
+
+
+def complete(tx: Tx, graph: Graph, run: Row[Any]) -> None:
+    """Publishes what the run made, and wakes who looks at it or waited for it."""
+    cause = Cause.from_json(run.cause)
+    if run.kind == "ingest":
+        # Files are seen in an order; the later one wins, however long its copy took.
+        moved = versions.publish(tx, run.id, {"": cause.body["seq"]})
+        taken = versions.of_run(tx, run.id)
+        files.end(tx, run.id, "committed", version=taken)
+        staleness.mark_one(tx, run.workflow, run.partition)
+    else:
+        pins = decode(run.pins, list[Pin])
+        moved = versions.publish(tx, run.id, {p.name: p.seq for p in pins})
+        consumed = [(p.name, Level(p.seq, p.digest, p.origins)) for p in pins]
+        staleness.consume(
+            tx,
+            {
+                "workflow": run.workflow,
+                "partition": run.partition,
+                "run": run.id,
+                "fingerprint": run.fingerprint,
+                "params": run.params,
+                "as_of": run.as_of,
+                "inputs": consumed_json(consumed),
+                "ticks": json.dumps(cause.body.get("ticks", {}), sort_keys=True),
+            },
+        )
+    runs.end(tx, run.id, "succeeded")
+    staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
+    staleness.release(tx, run.workflow, run.partition)
+
+
+def fail(tx: Tx, run: Row[Any], error: str) -> None:
+    """Ends the run without anything of it being seen; what else of it goes on is fenced."""
+    runs.end(tx, run.id, "failed", error)
+    if run.kind == "ingest":
+        files.end(tx, run.id, "superseded" if files.is_outdated(tx, run.id) else "quarantined", reason=error)
+        staleness.mark_one(tx, run.workflow, run.partition)
+    else:
+        cause = Cause.from_json(run.cause)
+        ticks = cause.body.get("ticks", {})
+        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks, asked=cause.is_asked)
+    staleness.release(tx, run.workflow, run.partition)
