@@ -77,7 +77,7 @@ def status_of(exc: RiparianError) -> int:
 
 def refusal(exc: RiparianError) -> ProblemResponse:
     """Returns what a caller hears of ``exc``."""
-    found = [declared(p) for p in getattr(exc, "problems", ())]
+    found = [p.to_json() for p in getattr(exc, "problems", ())]
     more: dict[str, Any] = {"problems": found} if found else {}
     status, detail = status_of(exc), str(exc)
     if status >= 500:
@@ -89,18 +89,6 @@ def refusal(exc: RiparianError) -> ProblemResponse:
 
 async def _told(request: Request, exc: RiparianError) -> ProblemResponse:
     return refusal(exc)
-
-
-def declared(found: Any) -> dict[str, Any]:
-    """A declaration problem as JSON: where, what and why, and the remedy."""
-    where = found.location
-    return {
-        "code": found.code,
-        "message": found.message,
-        "remedy": found.remedy,
-        "file": where.file if where else None,
-        "line": where.line if where else None,
-    }
 
 
 async def _unreadable(request: Request, exc: RequestValidationError) -> ProblemResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
@@ -30,7 +31,7 @@ class Signals:
     makes: frozenset[str] = frozenset()
 
 
-class Trigger:
+class Trigger(ABC):
     """A question to the signals. Events (an update, a tick) are true until a run has answered them; states are true
     as long as they last."""
 
@@ -68,8 +69,9 @@ class Trigger:
         asked = [leaf.assets or tuple(makes) for leaf in self.leaves() if isinstance(leaf, Missing)]
         return frozenset(a for assets in asked for a in assets)
 
+    @abstractmethod
     def holds(self, signals: Signals) -> bool:
-        raise NotImplementedError
+        """Whether it is true, as things stand."""
 
     def fills(self, signals: Signals) -> bool:
         """Whether something is missing that it wants made: that asks for what nothing else asks for."""
@@ -78,8 +80,9 @@ class Trigger:
     def leaves(self) -> Iterator[Trigger]:
         yield self
 
+    @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """Returns what ``trigger_from_json`` reads."""
 
     def __and__(self, other: object) -> Trigger:
         return _combined(And, self, other)
@@ -263,6 +266,18 @@ class _Combined(Trigger):
     def is_state(self) -> bool:
         return all(t.is_state for t in self.triggers)
 
+    @staticmethod
+    @abstractmethod
+    def quantifier(answers: Iterable[bool]) -> bool:
+        """Returns what the answers of ``triggers`` come to."""
+
+    @property
+    def by_update(self) -> bool:
+        return self.quantifier(t.by_update for t in self.triggers)
+
+    def holds(self, signals: Signals) -> bool:
+        return self.quantifier(t.holds(signals) for t in self.triggers)
+
     def fills(self, signals: Signals) -> bool:
         return any(t.fills(signals) for t in self.triggers)
 
@@ -290,12 +305,9 @@ class And(_Combined):
     kind = "and"
     operator = "&"
 
-    @property
-    def by_update(self) -> bool:
-        return all(t.by_update for t in self.triggers)
-
-    def holds(self, signals: Signals) -> bool:
-        return all(t.holds(signals) for t in self.triggers)
+    @staticmethod
+    def quantifier(answers: Iterable[bool]) -> bool:
+        return all(answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,12 +317,9 @@ class Or(_Combined):
     kind = "or"
     operator = "|"
 
-    @property
-    def by_update(self) -> bool:
-        return any(t.by_update for t in self.triggers)
-
-    def holds(self, signals: Signals) -> bool:
-        return any(t.holds(signals) for t in self.triggers)
+    @staticmethod
+    def quantifier(answers: Iterable[bool]) -> bool:
+        return any(answers)
 
 
 def on_update(*assets: object, all: bool = False) -> OnUpdate:  # the word people expect here

@@ -12,6 +12,7 @@ from riparian.assets.policy import Principal
 from riparian.scheduler.core.facts import Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.protocol import CONTENT_LIMIT
+from riparian.scheduler.plan import source_run
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.request import partition_of
 from riparian.scheduler.wake import plan_and_wake
@@ -111,29 +112,11 @@ def _repeated(tx: Tx, run: str, key: str, id: str, digest: str, content: str) ->
 
 
 def _run(tx: Tx, key: str, partition: str, known: str, cause: Cause) -> str:
-    run = tx.new_id()
-    values = {
-        "id": run,
-        "workflow": key,
-        "partition": partition,
-        "kind": "event",
-        "state": "succeeded",
-        "bundle": None,
-        "fingerprint": "",
-        "definition": counters.value(tx, "definitions"),
-        "trigger_key": known,
-        "cause": cause.to_json(),
-        "as_of": counters.value(tx, "change_seq"),
-        "pins": "[]",
-        "origins": origins.intern(tx, ()),
-        "params": "{}",
-        "seed": "",
-        "created_at": tx.now,
-        "started_at": tx.now,
-        "ended_at": tx.now,
-    }
+    # It has ended already: there is nothing to do but to note it. Its key goes by the id alone, whoever reports it.
+    ended = {"kind": "event", "state": "succeeded", "trigger_key": known, "started_at": tx.now, "ended_at": tx.now}
+    values = source_run(tx, key, partition, cause) | ended
     runs.add(tx, [values], [])
-    return run
+    return str(values["id"])
 
 
 def _publish(

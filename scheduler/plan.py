@@ -257,10 +257,26 @@ def plan_ingest(tx: Tx, graph: Graph, source: str, partition: str) -> str | None
     row = files.next_ready(tx, source, partition)
     if spec is None or spec.arrives is None or row is None or runs.is_unfinished(tx, source, partition):
         return None
-    run = tx.new_id()
     cause = Cause(kind="file", body={"path": row.path, "fingerprint": row.fingerprint, "seq": row.seq})
-    values = {
-        "id": run,
+    values = source_run(tx, source, partition, cause)
+    run = str(values["id"])
+    step = StepSpec(
+        task="ingest",
+        outputs=(source,),
+        path=row.path,
+        fingerprint=row.fingerprint,
+        format=spec.format,
+        retry=INGEST_RETRY,
+    )
+    runs.add(tx, [values], [step_values(tx, run, step)])
+    files.ingesting(tx, row, run)
+    return run
+
+
+def source_run(tx: Tx, source: str, partition: str, cause: Cause) -> dict[str, Any]:
+    """Returns the row of a queued run that takes in something for a source: it has no code and no inputs."""
+    return {
+        "id": tx.new_id(),
         "workflow": source,
         "partition": partition,
         "kind": "ingest",
@@ -277,14 +293,3 @@ def plan_ingest(tx: Tx, graph: Graph, source: str, partition: str) -> str | None
         "seed": "",
         "created_at": tx.now,
     }
-    step = StepSpec(
-        task="ingest",
-        outputs=(source,),
-        path=row.path,
-        fingerprint=row.fingerprint,
-        format=spec.format,
-        retry=INGEST_RETRY,
-    )
-    runs.add(tx, [values], [step_values(tx, run, step)])
-    files.ingesting(tx, row, run)
-    return run

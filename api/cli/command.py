@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, RiparianError
+from riparian.assets.errors import DeclarationError, Invalid, Problem, RiparianError
 
 if TYPE_CHECKING:
     from riparian.api.cli.connection import Client
@@ -179,27 +179,9 @@ def tell(exc: RiparianError, *, as_json: bool) -> None:
 
     problems: tuple[Problem, ...] = tuple(getattr(exc, "problems", ()))
     if as_json:
-        error = {"code": exc.code, "detail": str(exc), "problems": [problem_body(p) for p in problems]}
+        error = {"code": exc.code, "detail": str(exc), "problems": [p.to_json() for p in problems]}
         output.print_json({"error": error}, err=True)
         return
     for problem in problems:
         output.print_note(output.plain(str(problem)))
     output.print_note(output.plain(f"error: {exc}"))
-
-
-def problem_body(problem: Problem) -> dict[str, Any]:
-    """Returns a problem as JSON shows it."""
-    where = problem.location
-    return {
-        "code": problem.code,
-        "message": problem.message,
-        "remedy": problem.remedy,
-        "file": where.file if where else None,
-        "line": where.line if where else None,
-    }
-
-
-def problem_of(body: dict[str, Any]) -> Problem:
-    """Returns the problem that JSON shows; what ``problem_body`` gave."""
-    where = Location(body["file"], body["line"]) if body.get("file") else None
-    return Problem(code=body["code"], message=body["message"], remedy=body["remedy"], location=where)

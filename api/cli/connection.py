@@ -13,12 +13,13 @@ import httpx
 
 from riparian.api import state
 from riparian.api.cli import declarations
-from riparian.api.cli.command import InvalidDeclarations, problem_of
+from riparian.api.cli.command import InvalidDeclarations
 from riparian.assets import errors
 from riparian.assets.errors import (
     Conflict,
     Invalid,
     NotFound,
+    Problem,
     Refused,
     RiparianError,
     Unauthenticated,
@@ -179,5 +180,5 @@ def _refusal(response: httpx.Response) -> RiparianError:
     except (ValueError, KeyError, TypeError):
         return ServerFailed(f"{response.request.url} answered {response.status_code} and no problem; is it riparian?")
     if found := body.get("problems"):
-        return InvalidDeclarations(tuple(problem_of(p) for p in found))
+        return InvalidDeclarations(tuple(Problem.from_json(p) for p in found))
     return KINDS.get(code, BY_STATUS.get(response.status_code, ServerFailed))(detail)

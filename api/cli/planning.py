@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from riparian.api.cli import declarations, output
-from riparian.api.cli.command import Cli, InvalidDeclarations, command, problem_of
+from riparian.api.cli.command import Cli, InvalidDeclarations, command
 from riparian.api.cli.declarations import Rebuild
-from riparian.assets.errors import Refused
+from riparian.assets.errors import Problem, Refused
 
 if TYPE_CHECKING:
     from riparian.api.cli.connection import Client
@@ -36,7 +36,7 @@ def plan(cli: Cli, rebuild: Rebuild = "none") -> None:
             except Refused as exc:
                 refused = str(exc)  # who may not apply may still know what is about to happen
         if would and would["problems"]:
-            raise InvalidDeclarations(tuple(problem_of(p) for p in would["problems"]))
+            raise InvalidDeclarations(tuple(Problem.from_json(p) for p in would["problems"]))
         now = [*_running(client), *client.pages("plan", limit=500)]
     cli.show({"apply": would, "refused": refused, "now": now}, lambda: _print(would, refused, now, rebuild))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from riparian.api import problems
 from riparian.api.callers import Plane, Viewer
 from riparian.api.models import PageOut, PendingOut, PlanBody, PreviewedOut
 from riparian.api.paging import Cursor, Limit, page
@@ -30,4 +29,4 @@ def previewed(view: Viewer, plane: Plane, body: PlanBody) -> Any:
     the record of who asked; for who may apply them."""
     manifest = register.read(plane, body.manifest, view.principal)
     found = preview(plane, manifest, view.principal, body.rebuild, body.limit)
-    return {**asdict(found), "problems": [problems.declared(p) for p in found.problems]}
+    return {**asdict(found), "problems": [p.to_json() for p in found.problems]}

@@ -279,6 +279,7 @@ def test_the_folders_token_is_not_sent_elsewhere(tmp_path: Path) -> None:
 
 def test_inside_a_project_without_a_file_no_other_is_made(project: Path) -> None:
     """Its state folder marks it: from a folder inside, the project is asked."""
+    assert 0 == shell(project, "apply").returncode
     inside = project / "notes"
     inside.mkdir()
     listed = shell(inside, "ls", "--json")
