@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -56,24 +55,23 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
         return done
     found = _targets(tx, graph, marks)
     done.looked = len(found.asks)
-    levels: dict[int, list[Target]] = defaultdict(list)
-    for target in found.asks:
-        levels[graph.depth.get(target[0], 0)].append(target)
-    decided: set[Target] = set()
     # What lies below a mark that is not finished waits for the next transaction, or it would run before its inputs.
-    lowest = min((graph.depth.get(key, 0) for key, _, _ in found.left), default=None)
-    for depth in sorted(levels):
-        if lowest is not None and depth > lowest:
-            break
-        for start in range(0, len(levels[depth]), planning.BATCH):
-            if len(done.planned) >= SLICE:
-                done.more = True
-                break
-            batch = levels[depth][start : start + planning.BATCH]
-            faulty = _decide_apart(tx, graph, batch, found.asks, done)
-            _put_aside(tx, faulty, found.asks)
-            done.failed = done.failed or bool(faulty)
-            decided.update(batch)
+    lowest = min((_depth(graph, target) for target in found.left), default=None)
+    waiting = [t for t in found.asks if lowest is None or _depth(graph, t) <= lowest]
+    waiting.sort(key=lambda target: _depth(graph, target))
+    decided: set[Target] = set()
+    spans = True
+    while waiting and len(done.planned) < SLICE:
+        before = len(done.planned)
+        batch = _batch(graph, waiting, spans=spans)
+        settled, faulty = _decide_apart(tx, graph, batch, found.asks, done)
+        _put_aside(tx, faulty, found.asks)
+        done.failed = done.failed or bool(faulty)
+        decided.update(settled)
+        waiting = waiting[len(settled) :]
+        # Where runs are planned, what lies below them is looked at too early; elsewhere depths need not be told apart.
+        spans = len(done.planned) == before
+    done.more = done.more or bool(waiting)
     staleness.clear(tx, [mark for mark, of in found.settled.items() if decided.issuperset(of)])
     staleness.mark(tx, found.left)
     # What is left of a slice, and what deciding itself has marked.
@@ -81,25 +79,39 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
     return done
 
 
+def _depth(graph: Graph, target: Sequence[Any]) -> int:
+    return graph.depth.get(target[0], 0)
+
+
+def _batch(graph: Graph, waiting: Sequence[Target], *, spans: bool) -> Sequence[Target]:
+    """Returns the first of ``waiting``, which are in the order of their depths: of one depth unless it ``spans``."""
+    batch = waiting[: planning.BATCH]
+    first = _depth(graph, batch[0])
+    # Sources are at depth 0, and theirs is another kind of deciding.
+    return batch if first and spans else [target for target in batch if _depth(graph, target) == first]
+
+
 def _decide_apart(
     tx: Tx, graph: Graph, batch: Sequence[Target], asks: Mapping[Target, list[Cause]], done: Ticked
-) -> list[Target]:
-    """Decides on targets of one depth under a savepoint; when that fails, on each by itself. Returns those that can
-    not be decided on: nobody else has to wait for them."""
+) -> tuple[Sequence[Target], Sequence[Target]]:
+    """Decides on targets under a savepoint; when that fails, on each by itself.
+
+    Returns the first of them that are settled now, at least one, and which of these could not be decided on: nobody
+    else has to wait for them.
+    """
     try:
         with tx.conn.begin_nested():
-            done.planned += (
-                _decide(tx, graph, batch, asks) if graph.depth.get(batch[0][0]) else _ingest(tx, graph, batch)
-            )
-            return []
+            settled, planned = _decide(tx, graph, batch, asks) if _depth(graph, batch[0]) else _ingest(tx, graph, batch)
+            done.planned += planned
+            return settled, []
     except OperationalError:
         raise  # the database itself is away or full: that is nobody's fault here
     except Exception:
         # A fault of the planner, or of what was stored: an operator reads this, and the others go on.
         if len(batch) == 1:
             log.exception("planning %s[%s] failed; it is tried again in %s s", *batch[0], PAUSE_SECONDS)
-            return list(batch)
-    return [target for one in batch for target in _decide_apart(tx, graph, [one], asks, done)]
+            return batch, batch
+    return batch, [target for one in batch for target in _decide_apart(tx, graph, [one], asks, done)[1]]
 
 
 def _put_aside(tx: Tx, faulty: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> None:
@@ -157,11 +169,21 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
     return found
 
 
-def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> list[str]:
-    """Decides on targets of one depth, which can not depend on each other, and writes the outcome."""
+def _decide(
+    tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]
+) -> tuple[Sequence[Target], list[str]]:
+    """Decides on targets in the order of their depths, and writes the outcome. Returns those that are settled, and the
+    planned runs.
+
+    Only a run matters to what lies below: what is deeper than the first is left, for when it can be seen.
+    """
     asks = _unanswered(tx, targets, asks)
     facts = planning.load_many(tx, graph, targets, {t: a[0] for t, a in asks.items() if a})
     decisions = {target: planner.decide(found) for target, found in facts.items()}
+    first = min((_depth(graph, t) for t, d in decisions.items() if d.action is Action.RUN), default=None)
+    if first is not None:
+        targets = [t for t in targets if _depth(graph, t) <= first]
+        decisions = {t: decisions[t] for t in targets if t in decisions}
     # Most that is touched has no need to run; only for the rest does anybody ask what is still going on above.
     eager = [t for t, d in decisions.items() if d.action is Action.RUN and not _is_urgent(asks[t])]
     for target, blocker in (planning.blockers(tx, graph, eager) if eager else {}).items():
@@ -194,7 +216,7 @@ def _decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Targe
     staleness.advance(tx, advances)
     staleness.note_reasons(tx, reasons)
     plan.finish()
-    return planned
+    return targets, planned
 
 
 def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> dict[Target, list[Cause]]:
@@ -219,6 +241,6 @@ def _hold(target: Target, blocker: Blocker, ask: Cause | None) -> dict[str, str]
     }
 
 
-def _ingest(tx: Tx, graph: Graph, targets: Sequence[Target]) -> list[str]:
+def _ingest(tx: Tx, graph: Graph, targets: Sequence[Target]) -> tuple[Sequence[Target], list[str]]:
     """Plans the taking in of the next ready file of each source partition that has no unfinished run."""
-    return [run for target in targets if (run := plan_ingest(tx, graph, *target)) is not None]
+    return targets, [run for target in targets if (run := plan_ingest(tx, graph, *target)) is not None]

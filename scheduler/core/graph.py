@@ -112,7 +112,7 @@ class Graph:
             if missing:
                 pending.extend(missing)
             else:
-                depth[key] = 1 + max((depth.get(m, 0) for m in makers), default=0)
+                depth[key] = 1 + max([depth.get(m, 0) for m in makers], default=0)
                 path.discard(key)
                 pending.pop()
         return depth

@@ -99,7 +99,11 @@ def mark(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> None:
 
 
 def _rows(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> list[dict[str, str]]:
-    return [{"id": tx.new_id(), "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask} for w, i, ask in marks]
+    first = tx.new_id()  # one for all, which are numbered: a large project's first plan marks ten thousand
+    return [
+        {"id": f"{first}.{number:07}", "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask}
+        for number, (w, i, ask) in enumerate(marks)
+    ]
 
 
 def mark_one(tx: Tx, workflow: str, partition: str, ask: str = "") -> None:

@@ -83,3 +83,27 @@ def test_an_idle_tick_is_two_looks(plant):
     tables = [s for s in statements if " FROM " in s and "definition" not in s]
     assert ["timer", "dirty", "timer"] == [s.split(" FROM ")[1].split()[0] for s in tables]
     assert len(tables) + 1 == len([s for s in statements if " FROM " in s])
+
+
+def test_what_does_not_run_costs_no_statements_of_its_own(make_plant):
+    """A chain that waits for its first input is decided on together, however many steps lie below one another."""
+    counts = []
+    for length in (10, 100):
+        plant = make_plant()
+        statements = []
+        event.listen(plant.plane.db._writer, "before_cursor_execute", lambda *seen, to=statements: to.append(seen[2]))
+        plant.apply({f"b{n}": [f"b{n - 1}" if n else "a"] for n in range(length)})
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
+
+
+def test_what_lies_below_a_planned_run_is_looked_at_after_it(plant):
+    """Marks of several depths that are decided on together leave the same runs as one depth after the other would."""
+    plant.apply({"b": ["a"], "c": ["b"], "d": ["c", "a"]})
+    plant.drop("a", "one")
+    plant.settle()
+    plant.drop("a", "two")
+    plant.ask(plant.done(*plant.take()))
+    # ``d`` was marked by the same update as ``b``, and waits for what that sets going.
+    assert plant.why("d") == "waiting_for"
+    assert ["b", "c", "d"] == plant.settle()
