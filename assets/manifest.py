@@ -74,6 +74,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Returns canonical JSON: the same declarations give the same text."""
+        if self.text:
+            return self.text
         body = {
             "version": MANIFEST_VERSION,
             "project": self.project,

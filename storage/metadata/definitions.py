@@ -79,7 +79,7 @@ def add(tx: Tx, manifest: Manifest, by: str) -> int:
         {
             "seq": seq,
             "project": manifest.project,
-            "body": manifest.text or manifest.to_json(),
+            "body": manifest.to_json(),
             "bundle": manifest.bundle,
             "applied_by": by,
             "applied_at": tx.now,
