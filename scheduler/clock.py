@@ -32,8 +32,8 @@ def declare(tx: Tx, project: str, workflows: Iterable[WorkflowSpec], added: Coll
         if (key, name) not in before or key in added
     ]
     schedules.begin(tx, new)
-    ended = {pair[0] for pair in before if pair not in named}
-    _set_timers(tx, ended | {str(row["workflow"]) for row in new})
+    # Of all: the timers of those that stay may have been taken while the project could not be read.
+    _set_timers(tx, {key for key, _ in (*before, *named)})
 
 
 def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
@@ -53,7 +53,8 @@ def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
     for key in dict.fromkeys(key for key, _, _ in ticked):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, list(dict.fromkeys((key, i, "") for key, c, t in ticked for i in _about(graph, key, c, t))))
-    _set_timers(tx, keys)
+    # What is not declared, or can not be read, stays due: its timer would be the earliest for ever.
+    _set_timers(tx, [key for key in keys if key in graph.workflows])
 
 
 def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval]:

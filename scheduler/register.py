@@ -194,17 +194,17 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
     declared = {w.key for w in manifest.workflows}
     added = [w for w in manifest.workflows if w.key not in known or known[w.key].removed_at is not None]
     new = {w.key for w in added}
-    changed = [w for w in manifest.workflows if w.key in old and w != old[w.key] and w.key not in new]
+    # Also those whose last declaration could not be read: what they missed meanwhile is not known.
+    changed = [w for w in manifest.workflows if w.key not in new and w != old.get(w.key)]
     removed = sorted(k for k, row in known.items() if row.removed_at is None and k not in declared)
     # A number of its own: what it is caused by is told from the causes of an earlier workflow of the same name.
     adopted_seq = counters.advance(tx, "change_seq") if added else 0
     # An edit may make a reason untrue, and what a changed trigger waits for may have come already.
     rows: list[dict[str, Any]] = []
     marks = [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
+    retimed = {w.key for w in changed if w.key not in old or w.trigger != old[w.key].trigger}
     cut = [w for w in changed if w.partitions]
-    marks += [
-        (w.key, EVERYTHING, "") for w in cut if w.trigger != old[w.key].trigger or w.partitions != old[w.key].partitions
-    ]
+    marks += [(w.key, EVERYTHING, "") for w in cut if w.key in retimed or w.partitions != old[w.key].partitions]
     for w in added:
         first = _first_partition(tx, graph, w)
         row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
@@ -215,7 +215,7 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
             marks.append((w.key, Interval(first, first), ""))
     workflows.adopt(tx, rows)
     workflows.remove(tx, removed)
-    for key in (*removed, *(w.key for w in changed if w.trigger != old[w.key].trigger)):
+    for key in (*removed, *sorted(retimed)):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, marks)
     return [w.key for w in added], [w.key for w in changed], removed

@@ -15,7 +15,7 @@ from riparian.assets.triggers import manual, missing, on_cron, on_update
 from riparian.scheduler import clock, register, request
 from riparian.scheduler.cancel import cancel
 from riparian.storage.metadata import counters, schedules
-from riparian.storage.metadata.schema import dirty, hold, schedule, timer
+from riparian.storage.metadata.schema import definition, dirty, hold, schedule, timer
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -443,3 +443,26 @@ def test_names_of_assets_only_in_a_trigger_restrict(plant):
 
     origins = plant.plane.access.as_principal(ME).policy("b")["origins"]
     assert AssetKey("r") in {o["origin"] for o in origins}
+
+
+def test_an_unreadable_project_does_not_stop_the_clock(day):
+    """What ticks in a project that can not be read is not waited for; it counts when the project is applied again."""
+    plain = day.manifest({"y": ["x"]}, "one", triggers={"y": DAILY_SIX})
+    other = replace(plain, project="q")
+    register.apply(day.plane, other, day.bundle("one")[1], ME)
+    for source in ("a", "x"):
+        day.drop(source, "one")
+    day.settle()
+    broken = definition.update().where(definition.c.project == "q").values(body="[]")
+    day.plane.db.write(lambda tx: tx.conn.execute(broken))
+    day.close()
+    day.open()
+    day.now = instant("2025-03-01T06:00")
+    assert instant("2025-03-02T06:00") == day.plane.look()
+    assert ["b"] == go(day, "2025-03-01T12:00")
+
+    register.apply(day.plane, other, day.bundle("one")[1], ME)
+    assert ["y"] == go(day, "2025-03-01T12:01")
+    day.drop("x", "two")
+    assert ["x"] == day.settle()
+    assert ["y"] == go(day, "2025-03-02T12:00")

@@ -215,3 +215,19 @@ def test_one_unreadable_project_does_not_stop_the_others(plant, caplog):
     plant.settle()
     plant.drop("x", "one")
     assert ["x", "y"] == plant.settle()
+
+
+def test_what_an_unreadable_project_missed_is_looked_at(plant):
+    """What came of a run that was going on is told to nobody while it is left out; its next apply looks at all."""
+    _apply_q(plant, {"y": ["x"], "z": ["y"]})
+    plant.drop("x", "one")
+    assert ["x", "y", "z"] == plant.settle()
+    plant.drop("x", "two")
+    broken = schema.definition.update().where(schema.definition.c.project == "q").values(body="[]")
+    plant.plane.db.write(lambda tx: tx.conn.execute(broken))
+    plant.close()
+    plant.open()
+    assert ["x"] == plant.settle()
+
+    assert ["y", "z"] == _apply_q(plant, {"y": ["x"], "z": ["y"]}).changed
+    assert ["y", "z"] == plant.settle()
