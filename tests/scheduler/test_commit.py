@@ -221,6 +221,7 @@ def test_a_failure_that_can_not_be_written_ends_the_run(plant):
         ({"content": '["\ud800"]', "rows": 1}, "content that can not be read again"),
         ({"content": "[" + "1" * 5_000 + "]", "rows": 1}, "an integer of 5000 digits"),
         ({"content": "NaN"}, "NaN is no number in JSON"),
+        ({"content": "1e999"}, "1e999 is beyond all numbers"),
         ({"content": '"' + "x" * CONTENT_LIMIT + '"'}, "16384 bytes are allowed"),
         ({"content": '"' + "ä" * (CONTENT_LIMIT - 2) + '"'}, "16384 bytes are allowed"),
         ({"content": "[1,2]", "rows": 1}, "1 rows of a list that has 2 items"),

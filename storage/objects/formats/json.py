@@ -109,10 +109,10 @@ def canonical(value: Any, where: str, *, typed: bool = False) -> str:
 def checked(text: str) -> Any:
     """Returns the value of a JSON text that a stranger wrote; raises WrongValue unless it could be ``canonical``'s.
 
-    Depth and integers are bounded, its texts are text, and it has no NaN: whoever reads or writes it later can.
+    Depth and integers are bounded, its texts are text, and its numbers are finite: whoever reads or writes it later can.
     """
     try:
-        value = json.loads(text, parse_constant=_no_number, parse_int=_whole)
+        value = json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
         if not text.isascii() or "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as exc:
@@ -124,6 +124,12 @@ def checked(text: str) -> Any:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text[:80]} is beyond all numbers that can be kept")
+    return value
 
 
 def _whole(text: str) -> int:
