@@ -42,7 +42,7 @@ def judge(body: Mapping[str, Any], fields: Mapping[str, Kinds], what: str) -> No
         kinds = fields.get(name)
         if kinds is None:
             raise DeclarationError(
-                f"{what} has the field {_shown(name)}, which this version does not know; "
+                f"{what} has the field {shown(name)}, which this version does not know; "
                 "use the same version of riparian on both sides"
             )
         if type(value) not in kinds:
@@ -59,7 +59,7 @@ def texts(values: Iterable[Any], what: str) -> None:
 def within(value: float, least: float, most: float, what: str) -> None:
     """Raises DeclarationError for a number that is none, or lies outside."""
     if type(value) not in NUMBER or not least <= value <= most:
-        raise DeclarationError(f"{what} is {_shown(value)}; write a number from {least:,} to {most:,}")
+        raise DeclarationError(f"{what} is {shown(value)}; write a number from {least:,} to {most:,}")
 
 
 def constant(value: Any, what: str) -> None:
@@ -84,10 +84,11 @@ def constant(value: Any, what: str) -> None:
 
 def _wrong(what: str, value: object, kinds: Kinds) -> DeclarationError:
     wanted = " or ".join(_WORDS[kind] for kind in kinds)
-    return DeclarationError(f"{what} is {_shown(value)}; write {wanted}")
+    return DeclarationError(f"{what} is {shown(value)}; write {wanted}")
 
 
-def _shown(value: object) -> str:
-    import reprlib  # short and shallow, whatever was sent
+def shown(value: object) -> str:
+    """Returns a text for what was sent, however long or deep it is."""
+    import reprlib  # only here: most manifests are right
 
     return reprlib.repr(value)

@@ -86,7 +86,7 @@ class Manifest:
         return _canonical(body)
 
     @classmethod
-    def from_json(cls, text: str | bytes, admit: Callable[[str], None] | None = None) -> Manifest:
+    def from_json(cls, text: str, admit: Callable[[str], None] | None = None) -> Manifest:
         """Reads what ``to_json`` wrote; raises DeclarationError that names the first thing it can not read.
 
         ``admit`` is told the project first, and raises what it likes: to read what strangers sent costs time.
@@ -102,7 +102,7 @@ class Manifest:
         except (KeyError, TypeError, ValueError, RecursionError) as exc:
             raise DeclarationError(f"this is not a manifest ({exc}); write it by `riparian apply`") from exc
         read = cls.from_body(body)
-        if written == (text if isinstance(text, str) else text.decode()):
+        if written == text:
             # All of it was read: unknown fields are refused, and what was said twice is not how it is written.
             object.__setattr__(read, "text", written)
         return read

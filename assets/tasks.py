@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, constant, judge, texts, within
+from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, constant, judge, shown, texts, within
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.retry import Retry
 
@@ -217,8 +217,6 @@ def _ref(body: Any, depth: int = 0) -> Ref:
         case [("choice", str(name)), ("roads", dict(roads))]:
             items = [_ref(i, depth + 1) for i in roads.values()]
             return Ref(kind="choice", name=name, labels=tuple(roads), items=tuple(items))
-    import reprlib  # only here, and for what is as long or as deep as somebody liked
-
     raise DeclarationError(
-        f"a task takes {reprlib.repr(body)}, which this version does not know; use the same version on both sides"
+        f"a task takes {shown(body)}, which this version does not know; use the same version on both sides"
     )

@@ -14,8 +14,8 @@ from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.protocol import CONTENT_LIMIT
 from riparian.scheduler.plan import source_run
 from riparian.scheduler.plane import Plane
-from riparian.scheduler.request import partition_of
 from riparian.scheduler.wake import plan_and_wake
+from riparian.storage.access.partitions import partition_of
 from riparian.storage.metadata import audit, counters, origins, runs, staleness, versions
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import WrongValue

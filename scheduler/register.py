@@ -129,7 +129,7 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
     )
 
 
-def read(plane: Plane, text: str | bytes, by: Principal) -> Manifest:
+def read(plane: Plane, text: str, by: Principal) -> Manifest:
     """Returns the manifest that was sent. Raises Refused before it is read, when ``by`` may not apply its project."""
     return Manifest.from_json(text, lambda project: plane.db.read(lambda tx: _require_owner(tx, project, by)))
 

@@ -16,7 +16,7 @@ from riparian.scheduler.core.facts import Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.storage.access.partitions import partition_of as partition_of
+from riparian.storage.access.partitions import partition_of
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import audit, planning, runs, staleness
 from riparian.storage.metadata.database import Tx

@@ -109,7 +109,7 @@ def canonical(value: Any, where: str, *, typed: bool = False) -> str:
 def checked(text: str) -> Any:
     """Returns the value of a JSON text that a stranger wrote; raises WrongValue unless it could be ``canonical``'s.
 
-    Depth and integers are bounded, its texts are text, and its numbers are finite: whoever reads or writes it later can.
+    Depth and integers are bounded, its texts are text, its numbers are finite: whoever reads or writes it later can.
     """
     try:
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)

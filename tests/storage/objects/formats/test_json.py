@@ -200,7 +200,18 @@ def test_what_is_kept_can_be_checked(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1,", "[" * 9_000, "[" * 250 + "]" * 250, '"\\ud800"', '"\ud800"', "NaN", "-Infinity", "[-1e999]", '{"\\udfff":1}'],
+    [
+        "",
+        "[1,",
+        "[" * 9_000,
+        "[" * 250 + "]" * 250,
+        '"\\ud800"',
+        '"\ud800"',
+        "NaN",
+        "-Infinity",
+        "[-1e999]",
+        '{"\\udfff":1}',
+    ],
 )
 def test_what_others_could_not_read_is_refused(text: str) -> None:
     """A stranger's text is looked at before it is kept."""
