@@ -15,7 +15,8 @@ from riparian.scheduler.core.protocol import CONTENT_LIMIT
 from riparian.scheduler.plan import source_run
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.storage.access.partitions import partition_of
+from riparian.storage.access.partitions import expect_still, partition_of
+from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import audit, counters, origins, runs, staleness, versions
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import WrongValue
@@ -60,10 +61,12 @@ def record(
     # Of a kind of its own, so that what a reporter calls a digest never equals that of a value.
     told = digest_bytes(f"told\n{digest}".encode() if digest else content.encode())
 
+    # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
+    at = plane.db.read(lambda tx: partition_of(_source(plane.access.judge(tx, by), key), partition))
+
     def write(tx: Tx) -> Recorded:
         graph = plane.graphs.at(tx)
-        plane.access.judge(tx, by).require_own(key, "report updates of")
-        at = partition_of(_source(graph, key), partition)
+        expect_still(_source(plane.access.judge(tx, by), key), at)
         known = trigger_key(key, at, Cause(kind="event", body={"id": id or tx.new_id()}))
         if (before := runs.by_trigger_key(tx, known)) is not None:
             return _repeated(tx, before, key, id, told, content)
@@ -89,8 +92,10 @@ def _content(key: str, value: Any) -> str:
     return content
 
 
-def _source(graph: Graph, key: str) -> AssetSpec:
-    spec = graph.assets.get(AssetKey(key))
+def _source(judge: Judge, key: str) -> AssetSpec:
+    """Returns the source of that key, which is theirs."""
+    judge.require_own(key, "report updates of")
+    spec = judge.graph.assets.get(AssetKey(key))
     if spec is None:
         raise Conflict(f"{key} is declared no more; declare it again before its updates are reported")
     if spec.kind != "source":

@@ -9,14 +9,13 @@ from typing import Any
 from riparian.assets.errors import Conflict, Invalid
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import fits
 from riparian.assets.policy import Principal
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.facts import Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.storage.access.partitions import partition_of
+from riparian.storage.access.partitions import expect_still, partition_of
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import audit, planning, runs, staleness
 from riparian.storage.metadata.database import Tx
@@ -52,8 +51,7 @@ def materialize(
     def write(tx: Tx) -> Requested:
         graph = plane.graphs.at(tx)
         workflow = _asked_for(plane.access.judge(tx, by), key)
-        if not fits(workflow.partitions, wanted):
-            raise Invalid(f"{key} has no partition {wanted!r} any more: an apply just changed it; ask again")
+        expect_still(workflow, wanted)
         target = (workflow.key, wanted)
         cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": params})
         audit.append(tx, by=by.name, act="materialize", on=key, detail=target[1])

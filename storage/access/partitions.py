@@ -5,7 +5,7 @@ from __future__ import annotations
 from riparian.assets.errors import DeclarationError, Invalid
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, WorkflowSpec
-from riparian.assets.partitions import WHOLE
+from riparian.assets.partitions import WHOLE, fits
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import catalogue
 
@@ -22,6 +22,12 @@ def partition_of(spec: WorkflowSpec | AssetSpec, partition: str) -> str:
         return spec.partitions.parse(partition)
     except DeclarationError as exc:
         raise Invalid(f"{spec.key}: {exc}") from exc
+
+
+def expect_still(spec: WorkflowSpec | AssetSpec, partition: str) -> None:
+    """Raises Invalid when an apply has taken away the partition that was there a moment ago."""
+    if not fits(spec.partitions, partition):
+        raise Invalid(f"{spec.key} has no partition {partition!r} any more: an apply just changed it; ask again")
 
 
 def check_partition(judge: Judge, key: str, partition: str | None) -> None:

@@ -213,3 +213,29 @@ def test_a_value_is_written_as_the_format_writes_it(river):
 
     assert (written.digest, written.bytes) == (version["digest"], version["bytes"])
     assert {"a": 1.0, "b": "ä"} == json.loads(written.content)
+
+
+def test_a_mistyped_partition_holds_up_no_writer(plant, monkeypatch):
+    """What was meant is looked for while others write, and not for who may not report it."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"), policies={"a": Policy(readers={"ops", "owners"})})
+    monkeypatch.setattr(plant.plane.db, "write", None)
+
+    with pytest.raises(Invalid, match="2020-01-0"):
+        report(plant, 1, partition="2020-01-0")
+    with pytest.raises(Refused):
+        report(plant, 1, partition="2020-01-0", by=ANA)
+
+
+def test_a_partition_that_an_apply_takes_away_meanwhile_is_refused(plant, monkeypatch):
+    """Between the look at it and the update."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+    write = plant.plane.db.write
+
+    def late(act):
+        monkeypatch.setattr(plant.plane.db, "write", write)
+        plant.apply({"b": ["a"]})
+        return write(act)
+
+    monkeypatch.setattr(plant.plane.db, "write", late)
+    with pytest.raises(Invalid, match="any more"):
+        report(plant, 1, partition="2020-01-01")
