@@ -65,7 +65,7 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
         before = len(done.planned)
         batch = _batch(graph, waiting, spans=spans)
         settled, faulty = _decide_apart(tx, graph, batch, found.asks, done)
-        _put_aside(tx, faulty, found.asks)
+        _put_aside(tx, graph, faulty, found.asks)
         done.failed = done.failed or bool(faulty)
         decided.update(settled)
         waiting = waiting[len(settled) :]
@@ -114,9 +114,12 @@ def _decide_apart(
     return batch, [target for one in batch for target in _decide_apart(tx, graph, [one], asks, done)[1]]
 
 
-def _put_aside(tx: Tx, faulty: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> None:
+def _put_aside(tx: Tx, graph: Graph, faulty: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> None:
     """Holds what can not be decided on, with all that was asked of it, until the planner's timer or an apply."""
     if faulty:
+        words = f"the planner failed at it, which the server's log tells; it is tried again every {PAUSE_SECONDS} s"
+        # Of sources nothing is decided, so nothing would ever say that it is over.
+        staleness.note_reasons(tx, [(t, "planner_failed", words) for t in faulty if t[0] in graph.workflows])
         blocker = Blocker(PLANNER, "", failed=True)
         staleness.put_hold(tx, [_hold(t, blocker, ask) for t in faulty for ask in (None, *asks[t])])
         timers.put(tx, "plan", "", tx.now + PAUSE_SECONDS * 1_000_000)

@@ -596,6 +596,8 @@ def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog
 
     assert ["a", "c", "d"] == plant.settle()
     assert "planning b[] failed" in caplog.text
+    held = [(p["workflow"], p["code"]) for p in plant.plane.access.as_principal(ME).plan().items]
+    assert [("b", "planner_failed")] == held
     assert not plant.plane.db.read(staleness.is_dirty)
     plant.plane.look()
     plant.drop("a", "two")
@@ -610,3 +612,4 @@ def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog
     plant.plane.look()
     assert ["b"] == plant.settle()
     assert plant.head("b") == "b(=two)"
+    assert [] == plant.plane.access.as_principal(ME).plan().items
