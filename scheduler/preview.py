@@ -64,7 +64,7 @@ def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = 
         examine(plane, manifest, by)
         others = plane.db.read(definitions.current)
         graph = Graph([*(m for project, m in others.items() if project != manifest.project), manifest])
-        trial = plane.db.write(lambda tx: _tried(plane, tx, graph, manifest, by, rebuild))
+        trial = plane.db.write(lambda tx: _tried(plane, tx, graph, manifest, by, rebuild, limit))
     except InvalidProject as exc:
         return Preview(problems=exc.problems)
     counts, stale = plane.db.read(lambda tx: _stale(plane.access.judge(tx, by, graph), manifest, trial.targets, limit))
@@ -73,8 +73,8 @@ def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = 
         changed=trial.applied.changed,
         removed=trial.applied.removed,
         pending=trial.applied.pending,
-        runs=trial.runs[:limit],
-        runs_left_out=len(trial.runs[limit:]),
+        runs=trial.runs,
+        runs_left_out=trial.runs_left_out,
         truncated=trial.truncated,
         stale=stale,
         stale_left_out=sum(counts.values()) - len(stale),
@@ -86,22 +86,27 @@ def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = 
 class _Trial:
     applied: Applied
     runs: list[dict[str, Any]]
+    runs_left_out: int
     targets: frozenset[Target]
     truncated: bool
 
 
-def _tried(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild) -> _Trial:
+def _tried(
+    plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild, limit: int
+) -> _Trial:
     """Applies under a savepoint that is given up in any case."""
     trial = tx.conn.begin_nested()
     try:
         # What this one would do after its commit is never done.
-        return _look(plane, Tx(tx.conn, tx.now), graph, manifest, by, rebuild)
+        return _look(plane, Tx(tx.conn, tx.now), graph, manifest, by, rebuild, limit)
     finally:
         trial.rollback()
         audit.append(tx, by=by.name, act="plan", on=manifest.project)
 
 
-def _look(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild) -> _Trial:
+def _look(
+    plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild, limit: int
+) -> _Trial:
     asked_before = set(catalogue.asked_holds(tx))
     applied = put_in_force(plane, tx, manifest, 0, by, rebuild)
     planned, looked, more = list(applied.planned), 0, True
@@ -111,30 +116,38 @@ def _look(plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal,
         planned += done.planned
         looked += done.looked
         more = done.more
-    held = [h for h in catalogue.asked_holds(tx) if h not in asked_before]
-    found = [r for r in runs.by_id(tx, planned).values() if r.state == "queued"]
+    held = [(*h, "held") for h in catalogue.asked_holds(tx) if h not in asked_before]
+    queued = [r for r in runs.by_id(tx, planned).values() if r.state == "queued"]
+    found = [*((r.workflow, r.partition, r.cause, "queued") for r in queued), *held]
     # Judged by these declarations, and never through the cache of graphs: what it kept would outlive the trial.
     judge = plane.access.judge(tx, by, graph)
-    told = [_run(judge, r.workflow, r.partition, r.cause, "queued") for r in found]
-    told += [_run(judge, workflow, partition, ask, "held") for workflow, partition, ask in held]
-    listed = [r for r in told if judge.awaits(r["workflow"])]
+    awaits = {w: judge.awaits(w) for w in {workflow for workflow, *_ in found}}
+    listed = [f for f in found if awaits[f[0]]]
+    listed.sort(key=lambda f: (graph.depth.get(f[0], 0), f[0], f[1]))
     return _Trial(
         applied=applied,
-        runs=sorted(listed, key=lambda r: (graph.depth.get(r["workflow"], 0), r["workflow"], r["partition"])),
-        targets=frozenset((r["workflow"], r["partition"]) for r in told),
+        runs=_told(judge, listed[:limit]),
+        runs_left_out=len(listed[limit:]),
+        targets=frozenset((workflow, partition) for workflow, partition, *_ in found),
         truncated=more,
     )
 
 
-def _run(judge: Judge, workflow: str, partition: str, cause: str, state: str) -> dict[str, Any]:
-    reason = catalogue.standing_reason(judge.tx, workflow, partition)
-    return {
-        "workflow": workflow,
-        "partition": partition,
-        "cause": judge.redact(Cause.from_json(cause).words),
-        "state": state,
-        "words": judge.redact(reason.words) if reason is not None else "",
-    }
+def _told(judge: Judge, found: Sequence[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
+    reasons = [catalogue.standing_reason(judge.tx, workflow, partition) for workflow, partition, *_ in found]
+    words = [reason.words if reason is not None else "" for reason in reasons]
+    causes = [Cause.from_json(cause).words for _, _, cause, _ in found]
+    judge.listen([*words, *causes])
+    return [
+        {
+            "workflow": workflow,
+            "partition": partition,
+            "cause": judge.redact(cause),
+            "state": state,
+            "words": judge.redact(why),
+        }
+        for (workflow, partition, _, state), cause, why in zip(found, causes, words, strict=True)
+    ]
 
 
 def _stale(

@@ -15,7 +15,7 @@ from riparian.scheduler import events, register, tick
 from riparian.scheduler import preview as previewing
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.preview import preview
-from riparian.storage.metadata import counters, schema, staleness
+from riparian.storage.metadata import catalogue, counters, schema, staleness
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 ANA = Principal(name="ana", groups=frozenset({"ops"}))
@@ -205,3 +205,14 @@ def test_what_another_project_had_is_not_told(made):
 
     assert "z" not in told.stale_counts
     assert {"b", "c"} == {s["workflow"] for s in told.stale}
+
+
+def test_only_what_is_shown_is_put_into_words(made, monkeypatch):
+    """The rest is counted: while the answer is made nobody else writes."""
+    asked = []
+    told = catalogue.standing_reason
+    monkeypatch.setattr(catalogue, "standing_reason", lambda tx, *target: asked.append(target) or told(tx, *target))
+    found = shown(made, rebuild="all", limit=1)
+
+    assert ([("b", "")], 1) == (targets(found.runs), found.runs_left_out)
+    assert [("b", "")] == asked
