@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,43 +40,52 @@ def run(
 ) -> None:
     """Materialize an asset now, whatever its trigger says."""
     body = {"partition": partition, "params": dict(_param(text) for text in param or ())}
-    _ask(cli, f"assets/{key}/materialize", body, wait=wait, key=key)
+    _ask(cli, f"assets/{key}/materialize", body, lambda _: {"asset": key, "partition": partition}, wait=wait)
 
 
 def rerun(cli: Cli, run: Run, wait: Wait = False) -> None:
     """Run once more what a run did: the same partition and parameters, with today's inputs and code."""
-    _ask(cli, f"runs/{run}/rerun", None, wait=wait)
+    _ask(cli, f"runs/{run}/rerun", None, lambda client: _like(client, run), wait=wait)
 
 
-def _ask(cli: Cli, path: str, body: dict[str, Any] | None, *, wait: bool, key: str | None = None) -> None:
-    """Asks for a run (of ``key``); with ``wait``, stays until it has ended and raises FailedWork unless it
-    succeeded."""
+def _like(client: Client, run: str) -> dict[str, str]:
+    """Returns what to list to see the runs of the same workflow partition."""
+    told = client.get(f"runs/{run}")
+    return {"workflow": told["workflow"], "partition": told["partition"]}
+
+
+def _ask(
+    cli: Cli, path: str, body: dict[str, Any] | None, among: Callable[[Client], dict[str, str]], *, wait: bool
+) -> None:
+    """Asks for a run, which will be the newest ``among`` those; with ``wait``, stays until it has ended and raises
+    FailedWork unless it succeeded."""
     with cli.connect() as client:
-        known = _newest(client, key) if wait and key and client.in_process else None
+        of = among(client) if wait and client.in_process else None
+        known = _newest(client, of) if of else ""
         asked = client.post(path, body)
         if not wait:
             cli.show(asked, lambda: output.print_line(asked["run"] or output.plain(asked["words"])))
             if client.in_process:
                 output.print_note("the run is planned; it starts when `riparian dev` or `riparian serve` runs")
             return
-        if asked["run"] is None and known is None:
+        if asked["run"] is None and of is None:
             raise Conflict(f"there is no run to wait for yet: {asked['words']}")
         with _worker(cli, client):
-            ended = follow(client, asked["run"] or _planned_after(client, key, known), quiet=cli.json)
+            ended = follow(client, asked["run"] or _planned_after(client, of or {}, known), quiet=cli.json)
     cli.show(ended, lambda: output.print_line(f"{ended['id']}\t{ended['state']}"))
     if ended["state"] != "succeeded":
         raise FailedWork(f"{ended['workflow']} ended as {ended['state']}: {last_line(ended['error'], ended['id'])}")
 
 
-def _newest(client: Client, key: str) -> str:
-    """Returns the newest run that makes ``key``, "" when there is none yet."""
-    found = client.get("runs", asset=key, limit=1)["items"]
+def _newest(client: Client, of: dict[str, str]) -> str:
+    """Returns the newest of these runs, "" when there is none yet."""
+    found = client.get("runs", **of, limit=1)["items"]
     return str(found[0]["id"]) if found else ""
 
 
-def _planned_after(client: Client, key: str | None, known: str | None) -> str:
-    """Returns the run that was planned since; here it waits for one that our own worker does first."""
-    while (newest := _newest(client, str(key))) == known:
+def _planned_after(client: Client, of: dict[str, str], known: str) -> str:
+    """Returns the one of these runs that was planned since; here it waits for one that our own worker does first."""
+    while (newest := _newest(client, of)) == known:
         time.sleep(FIRST_POLL_SECONDS)
     return newest
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from riparian.api.cli import app, steps
+from riparian.api.cli import app, connection, runs, steps
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec
+from riparian.assets.partitions import Static
 
 if TYPE_CHECKING:
     from tests.api.conftest import Doors
@@ -82,6 +83,17 @@ def test_what_would_run_later_is_told_in_words(doors: Doors) -> None:
 
     assert (0, True) == (later.exit_code, " " in later.stdout.strip()), later.output
     assert (5, True) == (waited.exit_code, "no run to wait for" in waited.stderr)
+
+
+def test_the_run_that_is_waited_for_is_of_its_partition(doors: Doors) -> None:
+    """Others may be planned meanwhile."""
+    source = AssetSpec(key=AssetKey("demo.feed"), kind="source", format="json", partitions=Static("shop", ["n", "s"]))
+    doors.apply(replace(doors.manifest(), assets=(source,)))
+    told = [answer(doors, "event", "demo.feed", "--value", "1", "-p", shop)["run"] for shop in ("n", "s")]
+
+    with connection.remote(doors.url, doors.token, {}) as client:
+        assert told == [runs._newest(client, {"asset": "demo.feed", "partition": shop}) for shop in ("n", "s")]
+        assert told[0] == runs._newest(client, runs._like(client, told[0]))
 
 
 def test_an_update_is_reported_once(doors: Doors) -> None:

@@ -160,8 +160,11 @@ def broken() -> dict:
     ran = shell(tmp_path, "run", "air.numbers", "--wait", "--json")
     failed = shell(tmp_path, "run", "air.broken", "--wait")
     data = shell(tmp_path, "data", "air.numbers")
+    shell(tmp_path, "run", "air.numbers")
+    again = shell(tmp_path, "rerun", json.loads(ran.stdout)["id"], "--wait")
 
     assert (0, 0, 1, 0) == (applied.returncode, ran.returncode, failed.returncode, data.returncode), ran.stderr
+    assert (0, True) == (again.returncode, again.stdout.endswith("\tsucceeded\n")), again.stderr
     assert "succeeded" == json.loads(ran.stdout)["state"]
     assert "no wind" in failed.stderr
     assert "1" in data.stdout
