@@ -311,11 +311,17 @@ class Code:
             self._layers(said, value, depth)
         elif isinstance(value, Enum):
             self._class(said, kind)
-            said.add(value.name)
+            if value.name is not None:
+                said.add(value.name)
+            else:  # flags of which no member is set
+                self._value(said, value.value, depth + 1)
         elif isinstance(value, Location):
             said.add(words)  # of a declaration: a line is not what is done
         elif isinstance(value, SAYING) or words in ALSO_SAYING:
-            said.add(f"{words} {value!r}")
+            said.add(f"{words} {_ADDRESS.sub('', repr(value))}")
+            if kind.__module__ in self._names:
+                self._class(said, kind)
+                self._held(said, value, depth + 1)
         else:
             self._class(said, kind)
             self._held(said, value, depth + 1)
@@ -325,7 +331,9 @@ class Code:
         if isinstance(value, (*DICTS, *LISTS, *SETS)):
             said.add(f"{len(value)}")
         if isinstance(value, DICTS):
-            for key, each in islice([*value.items()], max(said.left, 0)):
+            # Of the dict itself: what a class of the project makes of it is code.
+            items = dict.items(value) if isinstance(value, dict) else value.items()
+            for key, each in islice([*items], max(said.left, 0)):
                 self._value(said, key, depth)
                 self._value(said, each, depth)
         elif isinstance(value, LISTS):

@@ -414,3 +414,25 @@ def test_what_is_asked_for_by_its_name_counts(tmp_path: Path) -> None:
         said.add(Code({"m": m, "h": m.h}).fingerprint(m.f))
 
     assert 2 == len(said)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "class Given(enum.Flag):\n    A = 1\n",
+        "class Given(datetime.tzinfo):\n    def __init__(self, hours): self.hours = hours\n",
+        "class Given(dict):\n    def __init__(self, n): super().__init__(n=n)\n    def items(self): 1 / 0\n",
+    ],
+)
+def test_a_value_of_a_class_of_ours_says_the_same_each_time(tmp_path: Path, made: str) -> None:
+    """A flag of no member has no name, what shows itself by its address lies elsewhere, and its code is not run."""
+    text = f"import datetime, enum\n{made}def f(x, given=Given(0)): return given\n"
+    said = set()
+    kept = []
+    for _ in range(3):
+        kept.append(module("m", text, tmp_path / "m.py"))
+        said.add(Code({"m": kept[-1]}).fingerprint(kept[-1].f))
+    other = module("m", text.replace("Given(0)", "Given(1)"), tmp_path / "m.py")
+
+    assert 1 == len(said)
+    assert Code({"m": other}).fingerprint(other.f) not in said
