@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from riparian.assets.errors import Conflict, Refused
 from riparian.assets.policy import Principal
-from riparian.scheduler.core.facts import Cause
+from riparian.scheduler import ending
 from riparian.scheduler.core.lifecycle import UNFINISHED
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.access import runs as seen
 from riparian.storage.access.rights import Judge
-from riparian.storage.metadata import audit, runs, staleness
+from riparian.storage.metadata import audit
 from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
 
@@ -34,14 +34,7 @@ def cancel(plane: Plane, run_id: str, by: Principal) -> None:
             raise Conflict(
                 f"the run {run_id} takes in a file, which must end; what it makes can be replaced by another"
             )
-        words = f"cancelled by {by.name}"
-        runs.end(tx, run_id, "cancelled", words)
-        cause = Cause.from_json(row.cause)
-        ticks = cause.body.get("ticks", {})
-        staleness.fail(
-            tx, row.workflow, row.partition, run_id, row.as_of, ticks, outcome="cancelled", asked=cause.is_asked
-        )
-        staleness.release(tx, row.workflow, row.partition)
+        ending.fail(tx, row, f"cancelled by {by.name}", "cancelled")
         audit.append(tx, by=by.name, act="cancel", on=run_id, detail=row.workflow)
         plan_and_wake(tx, plane)
         tx.after_commit.append(lambda: plane.bells.ring(DEFAULT_POOL))

@@ -1,22 +1,21 @@
-"""What follows when a run ends by itself? What it made is published or given up, and who waited for it is woken."""
+"""What follows when a run ends? What it made is published or given up, and who waited for it is woken."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
-
-from sqlalchemy import Row
+from typing import Literal
 
 from riparian.scheduler.core.facts import Cause, Level
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.storage.metadata import files, runs, staleness, versions
+from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import consumed_json
 
 
-def complete(tx: Tx, graph: Graph, run: Row[Any]) -> None:
+def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
     """Publishes what the run made, and wakes who looks at it or waited for it."""
     cause = Cause.from_json(run.cause)
     if run.kind == "ingest":
@@ -47,14 +46,14 @@ def complete(tx: Tx, graph: Graph, run: Row[Any]) -> None:
     staleness.release(tx, run.workflow, run.partition)
 
 
-def fail(tx: Tx, run: Row[Any], error: str) -> None:
+def fail(tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "cancelled"] = "failed") -> None:
     """Ends the run without anything of it being seen; what else of it goes on is fenced."""
-    runs.end(tx, run.id, "failed", error)
+    runs.end(tx, run.id, outcome, error)
     if run.kind == "ingest":
         files.end(tx, run.id, "superseded" if files.is_outdated(tx, run.id) else "quarantined", reason=error)
         staleness.mark_one(tx, run.workflow, run.partition)
     else:
         cause = Cause.from_json(run.cause)
         ticks = cause.body.get("ticks", {})
-        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks, asked=cause.is_asked)
+        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks, outcome, asked=cause.is_asked)
     staleness.release(tx, run.workflow, run.partition)
