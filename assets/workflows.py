@@ -134,8 +134,10 @@ class Task(Generic[P, R]):
             )
         over = free[0]
         if (composing := _composing.get()) is None:
+            if items is NoUpdate:
+                return NoUpdate  # type: ignore[no-any-return]
             made = [self._run(**{over: item}, **same) for item in items]  # type: ignore[call-arg]
-            return [result for result in made if result is not NoUpdate]
+            return NoUpdate if _is_all_empty(made) else _made(made)  # type: ignore[no-any-return]
         if not isinstance(items, Handle | list | tuple):
             raise DeclarationError(
                 f"{self._name}.map goes through {type(items).__name__}; give it a list, or a task's result"

@@ -293,6 +293,9 @@ def test_run_directly_items_with_nothing_new_are_left_out() -> None:
     assert 4 == total([odd(1), odd(2), odd(3)])
     assert NoUpdate is total([odd(2), odd(4)])
     assert 0 == total([])
+    assert [] == odd.map([])
+    assert NoUpdate is total(odd.map([2, 4]))
+    assert NoUpdate is odd.map(odd(2))
     assert NoUpdate is branch(NoUpdate, {"storm": dict})
 
 
