@@ -350,29 +350,31 @@ class Composition:
                 "let a @task return the name of the road"
             )
         by = self.calls[decision._ref.name]
-        labels = tuple(label_of(key) for key in roads)
+        named = {key: label_of(key) for key in roads}
+        labels = tuple(named.values())
         if len(set(labels)) != len(labels) or (by.labels and set(by.labels) != set(labels)):
             raise DeclarationError(
                 f"two branches on {by.name} have different roads ({', '.join(by.labels)} and {', '.join(labels)}); "
                 "name the same roads in both"
             )
         by.labels = by.labels or labels
-        items = [self._road(Road(decision=by.name, label=label_of(key)), road) for key, road in roads.items()]
-        return Handle(Ref(kind="choice", name=by.name, labels=labels, items=tuple(items)))
+        given = [(label, self._road(Road(decision=by.name, label=label), roads[key])) for key, label in named.items()]
+        led = {label: ref for label, ref in given if ref is not None}
+        return Handle(Ref(kind="choice", name=by.name, labels=tuple(led), items=tuple(led.values())))
 
-    def _road(self, road: Road, body: Callable[[], Any]) -> Ref:
+    def _road(self, road: Road, body: Callable[[], Any]) -> Ref | None:
+        """Returns what the road leads to; None where that is nothing new."""
         outside = self._roads
         self._roads = (*outside, road)
         try:
-            return self._ref(f"the road {road.label!r}", body())
+            value = body()
+            return None if value is NoUpdate else self._ref(f"the road {road.label!r}", value)
         finally:
             self._roads = outside
 
     def _ref(self, what: str, value: Any) -> Ref:
         if isinstance(value, Handle):
             return value._ref
-        if value is NoUpdate:
-            return NO_VALUE
         if isinstance(value, list | tuple) and any(isinstance(item, Handle) for item in value):
             items = tuple(self._ref(what, item) for item in value)
             if any(ref.kind in ("input", "results", "list") for item in items for ref in item.walk()):

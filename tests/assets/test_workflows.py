@@ -308,6 +308,18 @@ def test_a_road_may_have_nothing_new() -> None:
     assert {"short": "n.a"} == {n: c.output for n, c in composed(body, "flights").calls.items() if c.output}
 
 
+def test_what_takes_a_road_without_anything_new_is_skipped_there() -> None:
+    """The choice has no such road: to a task, nothing new is no value, neither in a run nor when called directly."""
+
+    def body(flights: Any) -> Any:
+        return {"n.a": short(branch(road(profile(flights)), {"storm": lambda: profile({}), "calm": lambda: NoUpdate}))}
+
+    ref = composed(body, "flights").calls["short"].arguments
+    assert [("storm",)] == [r.labels for r in ref.values()]
+    with pytest.raises(DeclarationError, match="can not be kept with a workflow"):
+        composed(lambda flights: {"n.a": short(NoUpdate)}, "flights")
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_every_call_comes_after_what_it_takes(shape: list[int]) -> None:
     """Whatever a body calls, the tasks stand in an order in which they can run."""
