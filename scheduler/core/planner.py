@@ -68,7 +68,7 @@ def _is_new(facts: Facts, standing: Standing, attempted: int) -> bool:
     ticks = [s for s in facts.schedules if s.cron.name in standing.ticks]
     seqs = standing.news or ({} if ticks else standing.differs)
     return any(seq > attempted for seq in seqs.values()) or any(
-        # A run that was planned after the tick was for it, whoever asked for that run.
+        # A run that was planned after the tick was for it, but for one that a person asked for: that is not attempted.
         s.seq > attempted and s.tick > facts.attempted_ticks.get(s.cron.name, s.since)
         for s in ticks
     )

@@ -80,12 +80,11 @@ _FAIL = text(
     "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, as_of = excluded.as_of, "
     "ticks = CASE WHEN excluded.ticks = '{}' THEN attempted.ticks ELSE excluded.ticks END, outcome = excluded.outcome"
 )
-# What somebody asked for was an attempt at that alone: news that was not tried before is still to be run for.
+# What somebody asked for was an attempt at that alone: news is still to be run for, and what was made before stands.
 _FAIL_ASKED = text(
-    "INSERT INTO attempted (workflow, partition, run, as_of, ticks, outcome) VALUES (:workflow, :partition, :run, "
-    "COALESCE((SELECT c.as_of FROM consumed AS c WHERE c.workflow = :workflow AND c.partition = :partition), 0), "
-    ":ticks, :outcome) "
-    "ON CONFLICT (workflow, partition) DO UPDATE SET run = excluded.run, outcome = excluded.outcome"
+    "INSERT INTO attempted (workflow, partition, run, as_of, ticks, outcome) "
+    "SELECT :workflow, :partition, :run, 0, '{}', :outcome WHERE NOT EXISTS "
+    "(SELECT 1 FROM consumed AS c WHERE c.workflow = :workflow AND c.partition = :partition) ON CONFLICT DO NOTHING"
 )
 _ATTEMPTED_TICKS = select(attempted.c.ticks).where(
     attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p")
@@ -206,10 +205,11 @@ def fail(
     asked: bool = False,
 ) -> None:
     """Notes that the workflow partition's last run, of inputs pinned at ``as_of`` and for ``ticks``, made nothing, and
-    has it looked at again: it may wait for the clock now. ``asked``: it was for a person, not for what has changed."""
+    has it looked at again: it may wait for the clock now. ``asked``: it was for a person, not for what has changed;
+    that is noted only where nothing was made before."""
     values = {"workflow": workflow, "partition": partition, "run": run, "outcome": outcome}
     if asked:
-        tx.conn.execute(_FAIL_ASKED, {**values, "ticks": "{}"})
+        tx.conn.execute(_FAIL_ASKED, values)
     else:
         known = _with_earlier(tx, _ATTEMPTED_TICKS, {"w": workflow, "p": partition}, ticks)
         tx.conn.execute(_FAIL, {**values, "as_of": as_of, "ticks": known})

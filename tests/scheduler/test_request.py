@@ -143,3 +143,36 @@ def test_a_partition_that_an_apply_takes_away_meanwhile_is_refused(plant, monkey
     monkeypatch.setattr(plant.plane.db, "write", late)
     with pytest.raises(Invalid, match="any more"):
         request.materialize(plant.plane, "b", "2020-01-01", ME)
+
+
+def test_a_request_that_fails_holds_up_nobody(plant):
+    """What was made before it is as good as it was: what is made from that goes on."""
+    plant.apply({"b": ["a"], "c": ["b", "x"]})
+    plant.drop("a", "one")
+    plant.drop("x", "one")
+    plant.settle()
+    request.materialize(plant.plane, "b", "", ME, {"bad": 1})
+    [lease] = plant.take(8)
+    plant.ask(plant.failed(lease, retryable=False))
+    assert ("failed", "up_to_date") == (plant.runs("b")[0]["state"], plant.why("b"))
+
+    plant.drop("x", "two")
+    assert ["x", "c"] == plant.settle()
+
+
+def test_a_request_that_fails_is_the_reason_of_what_was_never_made(plant):
+    """Nothing else says why there is nothing."""
+    plant.apply({"b": ["a"]}, daily=("a", "b"))
+    for day in ("2020-01-01", "2020-01-02"):
+        plant.drop("a", day, day)
+    plant.settle()
+    plant.apply({"b": ["a"], "c": ["b"]}, daily=("a", "b", "c"))
+    plant.settle()
+    assert "not_asked" == plant.why("c", "2020-01-01")
+    request.materialize(plant.plane, "c", "2020-01-01", ME)
+    [lease] = plant.take(8)
+    plant.ask(plant.failed(lease, retryable=False))
+
+    assert "failed" == plant.why("c", "2020-01-01")
+    plant.drop("a", "again", "2020-01-01")
+    assert ["a[2020-01-01]", "b[2020-01-01]", "c[2020-01-01]"] == plant.settle()
