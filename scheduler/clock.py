@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static
@@ -13,8 +17,13 @@ from riparian.scheduler.core.graph import Graph, follows_clock
 from riparian.storage.metadata import counters, schedules, staleness, timers
 from riparian.storage.metadata.database import Tx
 
+log = logging.getLogger(__name__)
+
 MOST_DUE = 500
 """Timers that one transaction takes: ten thousand workflows may have the same schedule."""
+
+PAUSE_SECONDS = 60
+"""How long a schedule that is due and can not be rung is left alone."""
 
 
 def declare(tx: Tx, project: str, workflows: Iterable[WorkflowSpec], added: Collection[str]) -> None:
@@ -40,21 +49,41 @@ def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
     """Notes the latest tick of each schedule of these workflows that is due, and marks what it is about: a workflow in
     one piece, the partitions that are held until a tick, and those that only a tick asks for.
 
-    Ringing again, or elsewhere at the same time, changes nothing.
+    Ringing again, or elsewhere at the same time, changes nothing. A schedule that can not be read now, or that of a
+    project that can not, stands still for a while; the others ring.
     """
     crons = {(k, c.name): c for k in keys if k in graph.workflows for c in graph.workflows[k].trigger.schedules}
     rows = [(r, crons[r.workflow, r.cron]) for r in schedules.of_workflows(tx, keys) if (r.workflow, r.cron) in crons]
-    due = [(r, cron) for r, cron in rows if r.next_at is not None and r.next_at <= tx.now]
-    ticked = [(r.workflow, c, tick) for r, c in due if (tick := _latest(c, tx.now)) is not None and tick > r.tick]
+    due = [
+        _Due(r, c, *at) for r, c in rows if r.next_at is not None and r.next_at <= tx.now if (at := _read(c, tx.now))
+    ]
+    ticked = [(d.row.workflow, d.cron, d.tick) for d in due if d.tick is not None and d.tick > d.row.tick]
     if ticked:
         # A number of its own: what was pinned before the tick is told from what was pinned because of it.
         schedules.ring(tx, [(key, c.name, tick) for key, c, tick in ticked], counters.advance(tx, "change_seq"))
-    schedules.aim(tx, [(r.workflow, r.cron, _following(c, tx.now)) for r, c in due])
+    schedules.aim(tx, [(d.row.workflow, d.row.cron, d.next_at) for d in due])
     for key in dict.fromkeys(key for key, _, _ in ticked):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, list(dict.fromkeys((key, i, "") for key, c, t in ticked for i in _about(graph, key, c, t))))
-    # What is not declared, or can not be read, stays due: its timer would be the earliest for ever.
-    _set_timers(tx, [key for key in keys if key in graph.workflows])
+    # What is still due could not be rung: its timer must not stay the earliest, or all others would wait behind it.
+    _set_timers(tx, keys, missed=tx.now + PAUSE_SECONDS * 1_000_000)
+
+
+class _Due(NamedTuple):
+    row: Row[Any]
+    cron: OnCron
+    tick: int | None
+    next_at: int | None
+
+
+def _read(cron: OnCron, at: int) -> tuple[int | None, int | None] | None:
+    """Returns the schedule's latest tick and its next one; None when it can not be read."""
+    try:
+        return latest(cron.expression, cron.timezone, at), _following(cron, at)
+    except Exception:
+        # One schedule, whose timezone may be gone from the system, must not stop the clock of all others.
+        log.exception("the schedule %s can not be read now; it is tried again in %s s", cron.name, PAUSE_SECONDS)
+        return None
 
 
 def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval]:
@@ -67,18 +96,15 @@ def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval
         yield EVERYTHING if isinstance(partitions, Static) else Interval(day, day)
 
 
-def _set_timers(tx: Tx, keys: Collection[str]) -> None:
-    """One timer a workflow: when the first of its schedules is due."""
+def _set_timers(tx: Tx, keys: Collection[str], missed: int | None = None) -> None:
+    """One timer a workflow: when the first of its schedules is due; ``missed`` for those that are due already."""
     dues: dict[str, int] = {}
     for r in schedules.of_workflows(tx, keys):
         if r.next_at is not None:
-            dues[r.workflow] = min(r.next_at, dues.get(r.workflow, r.next_at))
+            at = missed if missed is not None and r.next_at <= tx.now else r.next_at
+            dues[r.workflow] = min(at, dues.get(r.workflow, at))
     timers.put_many(tx, "cron", sorted(dues.items()))
     timers.drop(tx, "cron", sorted(set(keys) - set(dues)))
-
-
-def _latest(cron: OnCron, at: int) -> int | None:
-    return latest(cron.expression, cron.timezone, at)
 
 
 def _following(cron: OnCron, after: int) -> int | None:

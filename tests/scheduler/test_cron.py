@@ -458,7 +458,6 @@ def test_an_unreadable_project_does_not_stop_the_clock(day):
     day.close()
     day.open()
     day.now = instant("2025-03-01T06:00")
-    assert instant("2025-03-02T06:00") == day.plane.look()
     assert ["b"] == go(day, "2025-03-01T12:00")
 
     register.apply(day.plane, other, day.bundle("one")[1], ME)
@@ -466,3 +465,54 @@ def test_an_unreadable_project_does_not_stop_the_clock(day):
     day.drop("x", "two")
     assert ["x"] == day.settle()
     assert ["y"] == go(day, "2025-03-02T12:00")
+
+
+def two_projects(plant):
+    """bad.b at six by the clocks of Berlin, and good.b at six by UTC, each of a project of its own."""
+    for name, zone in (("bad", "Europe/Berlin"), ("good", "UTC")):
+        trigger = on_cron("0 6 * * *", zone)
+        manifest = plant.manifest({f"{name}.b": [f"{name}.a"]}, "one", triggers={f"{name}.b": trigger})
+        register.apply(plant.plane, replace(manifest, project=name), plant.bundle("one")[1], ME)
+        plant.drop(f"{name}.a", "one")
+
+
+def test_the_clock_goes_on_for_all_but_a_project_that_can_not_be_read(plant):
+    """As after a change of this program. When it can be read again, its ticks are made up for."""
+    plant.now = instant("2025-03-01T00:00")
+    two_projects(plant)
+    plant.settle()
+    edit = text("UPDATE definition SET body = replace(body, :old, :new) WHERE project = 'bad'")
+    plant.plane.db.write(lambda tx: tx.conn.execute(edit, {"old": "0 6 *", "new": "x 6 *"}))
+    plant.close()
+    plant.open()
+
+    plant.now = plant.plane.look()
+    assert plant.now < plant.plane.look()
+    plant.now = instant("2025-03-01T06:00")
+    plant.plane.look()
+    assert ["good.b"] == plant.settle()
+    plant.plane.db.write(lambda tx: tx.conn.execute(edit, {"old": "x 6 *", "new": "0 6 *"}))
+    plant.close()
+    plant.open()
+    assert ["bad.b"] == go(plant, "2025-03-01T07:00")
+
+
+def test_a_timezone_that_is_gone_stops_no_other_clock(plant, monkeypatch, caplog):
+    """While its files are replaced, say; the tick that was missed is made up for when it is back."""
+    plant.now = instant("2025-03-01T00:00")
+    two_projects(plant)
+    plant.settle()
+
+    def gone(expression, timezone, at):
+        if timezone != "UTC":
+            raise LookupError(timezone)
+        return following(expression, timezone, at)
+
+    following = clock.following
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "following", gone)
+        plant.now = instant("2025-03-01T06:00")
+        plant.plane.look()
+        assert ["good.b"] == plant.settle()
+    assert "the schedule 0 6 * * * (Europe/Berlin) can not be read now" in caplog.text
+    assert ["bad.b"] == go(plant, "2025-03-01T07:00")
