@@ -21,6 +21,9 @@ from riparian.scheduler.core.seeds import seed
 from riparian.storage.metadata import counters, files, origins, runs, versions
 from riparian.storage.metadata.database import Tx
 
+MOST_AT_ONCE = 10 * flow.MOST_ITEMS
+"""Steps of mapped tasks that one run may come to at once: while their rows are written nobody else writes."""
+
 
 class Plan:
     """Collects the rows of new runs, so that many are written with few statements."""
@@ -74,6 +77,11 @@ class Plan:
         if decision.supersedes:
             self._superseded.append((decision.supersedes, run))
         return run
+
+    @property
+    def steps(self) -> int:
+        """How many rows the runs' steps are."""
+        return len(self._steps)
 
     def write(self) -> list[str]:
         """Writes the runs and returns their ids. A cause that had its run already gets no second one."""
@@ -140,13 +148,18 @@ def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> tup
         for task in workflow.tasks
     ]
     found = {m.task: m for m in flow.moves(specs, {}, lengths(tx, specs, pins))}
-    if fault := _fault(found.values()):
+    if fault := _fault([*found.values()]):
         return [step_values(tx, run, spec, "blocked") for spec in specs], fault
     return [row for spec in specs for row in _rows(tx, run, spec, found.get(spec.task))], ""
 
 
-def _fault(moves: Iterable[flow.Move]) -> str:
-    return next((m.reason or "" for m in moves if m.to == "failed"), "")
+def _fault(moves: Sequence[flow.Move]) -> str:
+    if fault := next((m.reason or "" for m in moves if m.to == "failed"), ""):
+        return fault
+    if (items := sum(m.items or 0 for m in moves)) <= MOST_AT_ONCE:
+        return ""
+    tasks = sum(m.items is not None for m in moves)
+    return f"{tasks} tasks are mapped over {items} items at once; {MOST_AT_ONCE} are allowed; let each item hold more"
 
 
 def lengths(tx: Tx, specs: Sequence[StepSpec], pins: Sequence[Pin]) -> dict[str, int | None]:
@@ -219,12 +232,10 @@ def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> tuple[bool, str]:
     if is_open or not waits:
         return not waits, ""
     blocked = {row.task: row for row in runs.blocked(tx, run)}
-    settled = [encode(task).decode()]
-    while settled:
-        # Of a long workflow most steps wait for others: only those that name what is settled now are looked at.
-        near = [decode(row.spec, StepSpec) for row in blocked.values() if any(name in row.spec for name in settled)]
-        if not near:
-            break
+    # Of a long workflow most steps wait for others: only those that name the task are looked at, and all once more
+    # when one of them is settled without running.
+    near = _specs(row for row in blocked.values() if encode(task).decode() in row.spec)
+    while near:
         ended = runs.ended(tx, run, flow.looked_at(near), flow.decisions(near))
         found = flow.moves(near, ended, lengths(tx, near, pins))
         if fault := _fault(found):
@@ -232,8 +243,12 @@ def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> tuple[bool, str]:
         specs = {spec.task: spec for spec in near}
         for move in found:
             _unblock(tx, run, blocked.pop(move.task).id, specs[move.task], move)
-        settled = [encode(m.task).decode() for m in found if m.to != "ready"]
+        near = _specs(blocked.values()) if any(m.to != "ready" for m in found) else []
     return not runs.waits(tx, run, task)[0], ""
+
+
+def _specs(rows: Iterable[Row[Any]]) -> list[StepSpec]:
+    return [decode(row.spec, StepSpec) for row in rows]
 
 
 def _unblock(tx: Tx, run: str, step: str, spec: StepSpec, move: flow.Move) -> None:

@@ -35,13 +35,17 @@ PAUSE_SECONDS = 5
 SLICE = 500
 """Runs that one transaction may plan; what is left stays dirty for the next."""
 
+MOST_STEPS = 20_000
+"""Steps that the runs of one transaction may have, but for those of its last run: mapped tasks have many."""
+
 
 @dataclass(slots=True)
 class Ticked:
-    """What a tick did: the planned runs, how many workflow partitions it looked at, and whether something is left for
-    the next one, or for a later try."""
+    """What a tick did: the planned runs and how many ``steps`` they have, how many workflow partitions it looked at,
+    and whether something is left for the next one, or for a later try."""
 
     planned: list[str] = field(default_factory=list)
+    steps: int = 0
     looked: int = 0
     more: bool = False
     failed: bool = False
@@ -61,7 +65,7 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
     waiting.sort(key=lambda target: _depth(graph, target))
     decided: set[Target] = set()
     spans = True
-    while waiting and len(done.planned) < SLICE:
+    while waiting and len(done.planned) < SLICE and done.steps < MOST_STEPS:
         before = len(done.planned)
         batch = _batch(graph, waiting, spans=spans)
         settled, faulty = _decide_apart(tx, graph, batch, found.asks, done)
@@ -96,14 +100,15 @@ def _decide_apart(
 ) -> tuple[Sequence[Target], Sequence[Target]]:
     """Decides on targets under a savepoint; when that fails, on each by itself.
 
-    Returns the first of them that are settled now, at least one, and which of these could not be decided on: nobody
-    else has to wait for them.
+    Returns those that are settled now, the first of them unless there was no room, and which of these could not be
+    decided on: nobody else has to wait for them.
     """
     try:
         with tx.conn.begin_nested():
-            settled, planned = _decide(tx, graph, batch, asks) if _depth(graph, batch[0]) else _ingest(tx, graph, batch)
-            done.planned += planned
-            return settled, []
+            if _depth(graph, batch[0]):
+                return _decide(tx, graph, batch, asks, done), []
+            done.planned += _ingest(tx, graph, batch)
+            return batch, []
     except OperationalError:
         raise  # the database itself is away or full: that is nobody's fault here
     except Exception:
@@ -111,7 +116,8 @@ def _decide_apart(
         if len(batch) == 1:
             log.exception("planning %s[%s] failed; it is tried again in %s s", *batch[0], PAUSE_SECONDS)
             return batch, batch
-    return batch, [target for one in batch for target in _decide_apart(tx, graph, [one], asks, done)[1]]
+    apart = [_decide_apart(tx, graph, [one], asks, done) for one in batch]
+    return [target for settled, _ in apart for target in settled], [target for _, faulty in apart for target in faulty]
 
 
 def _put_aside(tx: Tx, graph: Graph, faulty: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> None:
@@ -173,12 +179,12 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
 
 
 def _decide(
-    tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]
-) -> tuple[Sequence[Target], list[str]]:
-    """Decides on targets in the order of their depths, and writes the outcome. Returns those that are settled, and the
-    planned runs.
+    tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Target, list[Cause]], done: Ticked
+) -> Sequence[Target]:
+    """Decides on targets in the order of their depths, and writes the outcome. Returns those that are settled.
 
-    Only a run matters to what lies below: what is deeper than the first is left, for when it can be seen.
+    Only a run matters to what lies below: what is deeper than the first is left, for when it can be seen. Of those that
+    would run, as many do as there is room for.
     """
     asks = _unanswered(tx, targets, asks)
     facts = planning.load_many(tx, graph, targets, {t: a[0] for t, a in asks.items() if a})
@@ -193,7 +199,11 @@ def _decide(
         decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     plan = Plan(tx, graph)
     reasons, holds, unheld, advances = [], [], [], []
+    passed: set[Target] = set()
     for target, decision in decisions.items():
+        if decision.action is Action.RUN and done.steps + plan.steps >= MOST_STEPS:
+            passed.add(target)
+            continue
         reasons.append((target, decision.code, decision.words))
         # One run at a time: what else was asked waits for the end of the run that is planned or going on now.
         later = asks[target][1:] if decision.action in (Action.RUN, Action.HOLD) else []
@@ -219,7 +229,9 @@ def _decide(
     staleness.advance(tx, advances)
     staleness.note_reasons(tx, reasons)
     plan.finish()
-    return targets, planned
+    done.planned += planned
+    done.steps += plan.steps
+    return [t for t in targets if t not in passed]
 
 
 def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> dict[Target, list[Cause]]:
@@ -244,6 +256,6 @@ def _hold(target: Target, blocker: Blocker, ask: Cause | None) -> dict[str, str]
     }
 
 
-def _ingest(tx: Tx, graph: Graph, targets: Sequence[Target]) -> tuple[Sequence[Target], list[str]]:
+def _ingest(tx: Tx, graph: Graph, targets: Sequence[Target]) -> list[str]:
     """Plans the taking in of the next ready file of each source partition that has no unfinished run."""
-    return targets, [run for target in targets if (run := plan_ingest(tx, graph, *target)) is not None]
+    return [run for target in targets if (run := plan_ingest(tx, graph, *target)) is not None]

@@ -6,6 +6,7 @@ was not taken, or when what it takes is not there; of a choice only the road tha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -56,23 +57,24 @@ def moves(
     ``ended`` has an entry for each other task that they look at; ``lengths`` says how many items an input of the
     workflow has, where it is mapped over.
     """
-    left = list(blocked)
-    known = {**ended, **{spec.task: Ended(state=State.OPEN) for spec in left}}
+    left = {spec.task: spec for spec in blocked}
+    known = {**ended, **{task: Ended(state=State.OPEN) for task in left}}
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for spec in left.values():
+        for task in looked_at([spec]):
+            waiting[task].append(spec.task)
     found: list[Move] = []
-    settled = True
-    while settled:  # what is settled here may settle others, also such as were looked at before it
-        waiting, settled = left, False
-        left = []
-        for spec in waiting:
-            move = _move(spec, known, lengths)
-            if move is None:
-                left.append(spec)
-                continue
-            found.append(move)
-            if move.to in ("skipped", "succeeded"):
-                settled = True
-                state = State.EMPTY if move.to == "skipped" else State.DONE
-                known[spec.task] = Ended(state=state, items=0 if move.to == "succeeded" else None)
+    turns = list(left)
+    for task in turns:  # it grows: what is settled here may settle others, also such as were looked at before it
+        move = _move(left[task], known, lengths) if task in left else None
+        if move is None:
+            continue
+        del left[task]
+        found.append(move)
+        if move.to in ("skipped", "succeeded"):
+            state = State.EMPTY if move.to == "skipped" else State.DONE
+            known[task] = Ended(state=state, items=0 if move.to == "succeeded" else None)
+            turns += waiting[task]
     return tuple(found)
 
 

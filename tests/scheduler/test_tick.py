@@ -613,3 +613,24 @@ def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog
     assert ["b"] == plant.settle()
     assert plant.head("b") == "b(=two)"
     assert [] == plant.plane.access.as_principal(ME).plan().items
+
+
+def test_runs_of_many_steps_are_planned_in_several_transactions(plant, monkeypatch):
+    """Each has its last run in full, nothing below is decided before, and no more is planned than was called for."""
+    monkeypatch.setattr("riparian.scheduler.tick.MOST_STEPS", 2)
+    plant.apply({"b": ["a", "w"], "sum": ["b", "w"]}, daily=("a", "b"))
+    for day in range(1, 6):
+        plant.drop("a", "o", f"2020-01-0{day}")
+    plant.settle()
+    plant.drop("w", "x")
+    plant.ask(plant.done(plant.take()[0]))
+    planned = [len(plant.runs("b"))]
+    for _ in range(4):
+        plant.plane.look()
+        planned.append(len(plant.runs("b")))
+
+    assert [2, 4, 5, 5, 5] == planned
+    assert [] == plant.runs("sum")
+    ran = plant.settle()
+    plant.plane.look()
+    assert (5, ["sum"]) == (sum(r.startswith("b[") for r in ran), [r for r in ran + plant.settle() if r == "sum"])

@@ -5,6 +5,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import InputSpec, Manifest
@@ -15,6 +16,7 @@ from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
 from riparian.scheduler import register, sessions
 from riparian.scheduler.core.flow import MOST_ITEMS
 from riparian.scheduler.core.protocol import Lease, Report
+from riparian.scheduler.plan import MOST_AT_ONCE
 from riparian.scheduler.request import materialize
 from riparian.storage.metadata import runs
 
@@ -534,3 +536,45 @@ def test_an_intermediate_of_another_run_is_never_granted(plant, start):
     accepted(plant, plant.done(one(plant), "a2"))
 
     assert {"p0": ["a2"]} == received(one(plant))
+
+
+def test_tasks_that_are_mapped_over_too_many_items_at_once_fail_their_run(plant, start):
+    """The rows of all their steps would be written in one go, while nobody else writes."""
+    start(
+        (
+            *(
+                task(f"score{n}", Ref(kind="value", value=[0] * MOST_ITEMS), mapped=True, output="")
+                for n in range(MOST_AT_ONCE // MOST_ITEMS + 1)
+            ),
+            task("w", RAW, output="w"),
+        )
+    )
+
+    (run,) = plant.runs("w")
+    assert "11 tasks are mapped over 110000 items at once; 100000 are allowed" in run["error"]
+    assert 12 == sum(c["steps"] for c in plant.plane.access.as_principal(ME).run(run["id"])["step_counts"])
+
+
+def test_a_long_road_that_is_not_taken_is_skipped_at_once(plant, start):
+    """With few queries, however many tasks follow one another on it."""
+    chain = (task(f"t{n}", Ref(kind="task", name=f"t{n - 1}"), output="") for n in range(1, 40))
+    storm = replace(task("t0", RAW, output=""), roads=(Road(decision="road", label="storm"),))
+    start(
+        (
+            replace(task("road", RAW, output=""), returns="str", labels=("storm", "calm")),
+            *(storm, *chain),
+            task("w", RAW, output="w"),
+        )
+    )
+    road = next(lease for lease in plant.take(8) if lease.task == "road")
+    asked: list[str] = []
+    writer = plant.plane.db._writer
+    note = lambda *a: asked.append(a[2])  # noqa: E731
+    event.listen(writer, "before_cursor_execute", note)
+    accepted(plant, plant.done(road, "calm"))
+    event.remove(writer, "before_cursor_execute", note)
+
+    assert 40 > sum(statement.startswith("SELECT") for statement in asked)
+    (run,) = plant.runs("w")
+    counts = plant.plane.access.as_principal(ME).run(run["id"])["step_counts"]
+    assert 40 == sum(c["steps"] for c in counts if c["state"] == "skipped")

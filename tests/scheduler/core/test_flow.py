@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
+from riparian.scheduler.core import flow
 from riparian.scheduler.core.flow import (
     MOST_ITEMS,
     Ended,
@@ -229,3 +230,19 @@ def test_every_run_comes_to_its_end(specs: list[StepSpec], data: st.DataObject) 
 
     assert run(first=True) == run(first=False)
     assert {s.task for s in specs} == run(first=True).keys()
+
+
+def test_each_task_is_looked_at_as_often_as_something_before_it_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the worst order: a long chain of skipped tasks costs its length."""
+    looks: list[str] = []
+
+    def looking(spec: StepSpec, *more: object) -> Move | None:
+        looks.append(spec.task)
+        return _move(spec, *more)  # type: ignore[arg-type]
+
+    _move = flow._move
+    monkeypatch.setattr(flow, "_move", looking)
+    chain = [step(f"t{n}", result(f"t{n - 1}")) for n in range(100, 0, -1)]
+
+    assert {f"t{n}": "skipped" for n in range(1, 101)} == told(*chain, t0=EMPTY)
+    assert 2 * len(chain) > len(looks)
