@@ -29,6 +29,12 @@ from riparian.storage.objects.formats.json import checked
 MOST = 2**63 - 1
 """Bytes or rows that the catalogue can note."""
 
+MOST_SAID = 20 * 1024
+"""Characters that are kept of what a worker says went wrong; ours cut theirs shorter."""
+
+MOST_SCHEMA = 4 * 1024 * 1024
+"""Characters of a table's schema."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FORMAT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -51,26 +57,29 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
     run = runs.by_id(tx, [step.run])[step.run]
     match report.outcome:
         case "succeeded":
-            fault = accepted.fault or _fault(tx, run, step, report)
+            fault = _cut(accepted.fault or _fault(tx, run, step, report))
             if fault:
                 _fail(tx, run, step, "failed", fault, retryable=True)
                 return _result(report, 422, fault)
             _succeed(tx, graph, run, step, report)
         case "failed" | "timed_out":
-            error = report.error or "the worker gave no reason"
+            error = _cut(report.error or "the worker gave no reason")
             _fail(tx, run, step, report.outcome, error, retryable=report.retryable)
         case "released":
             runs.end_attempt(tx, step.id, step.epoch, "released", None)
             runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, attempts=step.attempts - 1)
         case "lost":
-            lose(tx, step, report.error or "its process died")
+            lose(tx, step, _cut(report.error or "its process died"))
         case other:
-            fault = (
-                f"unknown outcome {other!r}; this control plane knows succeeded, failed, timed_out, released and lost"
-            )
+            known = "succeeded, failed, timed_out, released and lost"
+            fault = f"unknown outcome {other[:80]!r}; this control plane knows {known}"
             _fail(tx, run, step, "failed", fault, retryable=False)
             return _result(report, 422, fault)
     return _result(report, 200)
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}… {len(said) - MOST_SAID} characters left out"
 
 
 def lose(tx: Tx, step: Row[Any], why: str) -> None:
@@ -126,6 +135,8 @@ def _misfit(written: Written) -> str:
         return f"{_number(written.bytes)} bytes"
     if written.rows is not None and not 0 <= written.rows <= MOST:
         return f"{_number(written.rows)} rows"
+    if written.schema is not None and (fault := _bad_schema(written.schema)):
+        return fault
     if (written.content is None) == (not written.objects):
         return "both content and objects" if written.objects else "neither content nor objects"
     return "" if written.content is None else _bad_content(written, written.content)
@@ -140,8 +151,19 @@ def _bad_content(written: Written, content: str) -> str:
         value = checked(content)
     except WrongValue as exc:
         return f"content that can not be read again: {exc}"
-    if isinstance(value, list) and written.rows != len(value):
-        return f"{written.rows} rows of a list that has {len(value)} items"
+    items = len(value) if isinstance(value, list) else None
+    if written.rows != items:
+        return f"{written.rows} rows of {'what is no list' if items is None else f'a list that has {items} items'}"
+    return ""
+
+
+def _bad_schema(schema: str) -> str:
+    if len(schema) > MOST_SCHEMA:
+        return f"a schema of {len(schema)} characters; {MOST_SCHEMA} are allowed"
+    try:
+        checked(schema)
+    except WrongValue as exc:
+        return f"a schema that can not be read again: {exc}"
     return ""
 
 

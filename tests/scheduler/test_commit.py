@@ -7,9 +7,11 @@ import pytest
 from riparian.assets.errors import Fenced, Unauthenticated
 from riparian.assets.retry import Retry
 from riparian.scheduler import logs, sessions
+from riparian.scheduler.commit import MOST_SAID, MOST_SCHEMA
 from riparian.scheduler.core.lifecycle import LOST_ATTEMPTS
 from riparian.scheduler.core.protocol import CONTENT_LIMIT, Heartbeat, Held, StoredObject
 from riparian.scheduler.plan import INGEST_RETRY
+from riparian.storage.metadata import versions
 from riparian.storage.objects import layout
 
 SECOND = 1_000_000
@@ -183,14 +185,21 @@ def test_other_outputs_are_refused(plant, lease):
     assert plant.head("b") is None
 
 
-def test_one_bad_report_does_not_hold_up_the_others(plant):
+def spoil(schema):
+    return schema and "\ud800"
+
+
+def test_one_bad_report_does_not_hold_up_the_others(plant, monkeypatch):
     """What can not be written fails its own attempt; the other reports of the message are taken."""
     plant.apply({"b": ["a"], "c": ["a"]})
     plant.drop("a", "one")
     plant.ask(plant.done(plant.take()[0]))
     b, c = sorted(plant.take(2), key=lambda x: x.workflow)
     report = plant.done(b)
-    bad = replace(report, outputs=(replace(report.outputs[0], schema="\ud800"),))
+    bad = replace(report, outputs=(replace(report.outputs[0], schema='"half"'),))
+    add = versions.add
+    # Nothing that is known can not be written; this stands for what is not known.
+    monkeypatch.setattr(versions, "add", lambda tx, row, ins: add(tx, row | {"schema": spoil(row["schema"])}, ins))
 
     assert [422, 200] == statuses(plant.ask(bad, plant.done(c)))
     assert (None, "c(=one)") == (plant.head("b"), plant.head("c"))
@@ -234,6 +243,11 @@ def test_a_failure_that_can_not_be_written_ends_the_run(plant):
         ({"rows": 2**63}, "far too many rows"),
         ({"bytes": -1}, "-1 bytes"),
         ({"bytes": 10**9_000}, "far too many bytes"),
+        ({"rows": 5}, "5 rows of what is no list"),
+        ({"schema": "no schema"}, "a schema that can not be read again: this is not JSON"),
+        ({"schema": "[" * 100_000}, "a schema that can not be read again"),
+        ({"schema": "[NaN]"}, "a schema that can not be read again"),
+        ({"schema": f'"{"x" * MOST_SCHEMA}"'}, f"a schema of {MOST_SCHEMA + 2} characters"),
     ],
 )
 def test_a_result_that_is_not_what_it_says_is_refused(plant, lease, said, why):
@@ -347,3 +361,20 @@ def test_a_file_that_can_not_be_taken_in_is_quarantined(plant):
     assert {"quarantined", "committed"} == set(states)
     assert "it broke" in states["quarantined"]["reason"]
     assert "good" == plant.head("a")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"outcome": "failed", "error": "x" * 10**6, "retryable": False},
+        {"outcome": "x" * 10**6},
+        {"bundle": "x" * 10**6},
+        {"unchanged": ("x" * 10**6,)},
+    ],
+)
+def test_long_words_of_a_worker_are_cut(plant, lease, said):
+    """They are kept, and shown in every list of runs."""
+    (result,) = plant.ask(replace(plant.done(lease), **said)).results
+
+    assert MOST_SAID + 200 > len(result.reason)
+    assert MOST_SAID + 200 > len(plant.runs("b")[0]["error"]) > 50
