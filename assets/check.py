@@ -5,6 +5,7 @@ Every rule is a function from the declarations to problems; ``check`` runs them 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ FORMATS = frozenset(TYPES.values()) | {"csv"}
 
 SUGGESTIONS = 20
 """How many unknown names get a "did you mean": each costs a look at every key."""
+
+CYCLES = 20
+"""How many circles are told: a graph can have more of them than anything could hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,16 @@ def _keys(project: _Project) -> Iterator[Problem]:
 
 def _producers(project: _Project) -> Iterator[Problem]:
     makers: dict[AssetKey, Location | None] = {}
+    for kind in (project.assets, project.workflows):
+        for key in (k for k, count in Counter(d.key for d in kind).items() if count > 1):
+            places = [d.location for d in kind if d.key == key]
+            if len(set(places)) == 1:
+                yield Problem(
+                    code="two_producers",
+                    message=f"{key} is declared {len(places)} times at one place, but an asset has one producer",
+                    remedy="Declare it once, or give each another key",
+                    location=places[0],
+                )
     # One declaration gives an asset and the workflow that makes it, at one location; a second one lies elsewhere.
     declared = [(a.key, a.location) for a in project.assets]
     declared += [(key, w.location) for w in project.workflows for key in w.produces]
@@ -224,6 +238,7 @@ def _triggers(project: _Project) -> Iterator[Problem]:
 def _cycles(project: _Project) -> Iterator[Problem]:
     makers = {key: workflow for workflow in project.workflows for key in workflow.produces}
     done: set[AssetKey] = set()
+    left = CYCLES
     for start in makers:
         # Depth first without recursion: a chain may be longer than Python's stack.
         path: dict[AssetKey, Iterator[AssetKey]] = {}
@@ -235,6 +250,9 @@ def _cycles(project: _Project) -> Iterator[Problem]:
                 here = next(reversed(path))
                 for up in path[here]:
                     if up in path:
+                        if left == 0:
+                            return
+                        left -= 1
                         yield _cycle([*path][[*path].index(up) :], makers)
                     elif up not in done:
                         turn = up

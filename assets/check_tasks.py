@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as Dict
 
 from riparian.assets.annotations import DATACLASS, READS, TYPES, is_readable
 from riparian.assets.errors import Problem
 from riparian.assets.keys import AssetKey
-from riparian.assets.manifest import AssetSpec, WorkflowSpec
+from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
 from riparian.assets.partitions import AllPartitions
 from riparian.assets.tasks import Argument, Ref, TaskSpec
 
@@ -17,12 +17,27 @@ DECIDES = ("str", "bool", "")
 
 LONGEST_NAME = 200
 
+MOST_TASKS = 10_000
+"""Of one workflow: each run writes a row for each of them at once."""
+
+MOST_CONSTANTS = 16 * 1024
+"""Bytes of JSON that each item of a mapped task is given beside itself: they are written for every item."""
+
 
 def task_problems(workflow: WorkflowSpec, assets: Dict[AssetKey, AssetSpec]) -> Iterator[Problem]:
     """Yields what is wrong with the tasks of one workflow; ``assets`` are all that are declared."""
+    if len(workflow.tasks) > MOST_TASKS:
+        yield Problem(
+            code="too_many_tasks",
+            message=f"{workflow.key} has {len(workflow.tasks)} tasks; {MOST_TASKS} are allowed",
+            remedy="Map a task over a list, or cut the workflow into several",
+            location=workflow.location,
+        )
+        return
+    inputs = {i.parameter: i for i in workflow.inputs}
     tasks: dict[str, TaskSpec] = {}
     for task in workflow.tasks:
-        if (strange := _strange(workflow, task, tasks)) is not None:
+        if (strange := _strange(workflow, inputs, task, tasks)) is not None:
             yield Problem(
                 code="bad_composition",
                 message=f"the task {task.name} of {workflow.key} {strange}",
@@ -31,13 +46,21 @@ def task_problems(workflow: WorkflowSpec, assets: Dict[AssetKey, AssetSpec]) -> 
             )
             return
         for argument in task.arguments:
-            for why, remedy in _unreadable(assets, workflow, tasks, task, argument):
+            for why, remedy in _unreadable(assets, inputs, tasks, task, argument):
                 yield Problem(
                     code="unreadable_input",
                     message=f"the parameter {argument.parameter!r} of {_named(workflow, task)} {why}",
                     remedy=remedy,
                     location=workflow.location,
                 )
+        if task.mapped and (size := _constants(task)) > MOST_CONSTANTS:
+            yield Problem(
+                code="large_constants",
+                message=f"each item of {_named(workflow, task)} is given constants of {size} bytes beside itself; "
+                f"{MOST_CONSTANTS} are allowed",
+                remedy="Let the function read them from the project, or consume an asset",
+                location=workflow.location,
+            )
         if task.labels and task.returns not in DECIDES:
             yield Problem(
                 code="bad_decision",
@@ -59,9 +82,17 @@ def _named(workflow: WorkflowSpec, task: TaskSpec) -> str:
     return workflow.key if len(workflow.tasks) == 1 else f"{task.name} in {workflow.key}"
 
 
-def _strange(workflow: WorkflowSpec, task: TaskSpec, before: Dict[str, TaskSpec]) -> str | None:
+def _constants(task: TaskSpec) -> int:
+    import json  # only for what is mapped
+
+    refs = (r for a in task.arguments if a.parameter != task.mapped for r in a.ref.walk())
+    return sum(len(json.dumps(ref.value)) for ref in refs if ref.kind == "value")
+
+
+def _strange(
+    workflow: WorkflowSpec, inputs: Collection[str], task: TaskSpec, before: Dict[str, TaskSpec]
+) -> str | None:
     """Returns what no composed task has: only a manifest that nobody composed can be so."""
-    inputs = {i.parameter for i in workflow.inputs}
     if task.name in before:
         return "is there twice"
     if len(task.name) > LONGEST_NAME or not task.name.isprintable():
@@ -102,7 +133,7 @@ def _within(ref: Ref) -> list[Ref]:
 
 def _unreadable(
     assets: Dict[AssetKey, AssetSpec],
-    workflow: WorkflowSpec,
+    inputs: Dict[str, InputSpec],
     before: Dict[str, TaskSpec],
     task: TaskSpec,
     argument: Argument,
@@ -111,7 +142,7 @@ def _unreadable(
     is_item = task.mapped == argument.parameter
     for ref in argument.ref.walk():
         if ref.kind == "input":
-            spec = next(i for i in workflow.inputs if i.parameter == ref.name)
+            spec = inputs[ref.name]
             asset = assets.get(spec.asset)
             if asset is None:
                 continue

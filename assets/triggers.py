@@ -15,6 +15,9 @@ from riparian.assets.schedules import check_schedule
 LONGEST_CRON = 100
 """Characters of an expression, and of a timezone."""
 
+MOST_PARTS = 500
+"""Updates, schedules and states in one trigger: all of them are looked at whenever it is."""
+
 DEEPEST = 20
 """Levels of ``&`` and ``|`` in one another that a manifest may hold."""
 
@@ -261,6 +264,11 @@ class _Combined(Trigger):
     def __post_init__(self) -> None:
         flat = (t.triggers if isinstance(t, _Combined) and t.kind == self.kind else (t,) for t in self.triggers)
         object.__setattr__(self, "triggers", tuple(dict.fromkeys(t for ts in flat for t in ts)))
+        if sum(1 for _ in self.leaves()) > MOST_PARTS:
+            raise DeclarationError(
+                f"a trigger combines more than {MOST_PARTS} parts; name many assets in one on_update(…), and "
+                "many ticks in one on_cron('*/5 * * * *')"
+            )
 
     @property
     def is_state(self) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from riparian.assets.arrival import FileDrop
-from riparian.assets.check import check
+from riparian.assets.check import CYCLES, check
+from riparian.assets.check_tasks import MOST_CONSTANTS, MOST_TASKS
 from riparian.assets.errors import Location, Problem
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
@@ -349,3 +350,44 @@ def test_a_branch_decides_by_a_text_or_by_true_and_false(returns: str, codes: li
     made = task("a", takes(RAW), output="n.a", roads=(Road(decision="which", label="storm"),))
 
     assert codes == [p.code for p in composed(decision, made)]
+
+
+def test_what_is_declared_twice_at_one_place_is_told() -> None:
+    """In a loop, say, or by a manifest without places."""
+    asset, workflow = made("n.a", "n.raw")
+
+    for assets, workflows in (([asset, asset], [workflow]), ([asset], [workflow, workflow])):
+        (problem,) = check([source(), *assets], workflows)
+        assert ("two_producers", Location("flights.py", 7)) == (problem.code, problem.location)
+        assert "n.a is declared 2 times at one place" in problem.message
+
+
+def test_of_very_many_circles_some_are_told() -> None:
+    """Where everything is made from everything there are more of them than could be kept."""
+    keys = [f"n.a{n}" for n in range(40)]
+    inputs = tuple(replace(consumed(k), parameter=k) for k in keys)
+    flows = [(asset, replace(workflow, inputs=inputs)) for asset, workflow in (made(k) for k in keys)]
+
+    assert [CYCLES, "cycle"] == [
+        len(found := check([a for a, _ in flows], [w for _, w in flows])),
+        *{p.code for p in found},
+    ]
+
+
+def test_too_many_tasks_are_told() -> None:
+    """Each run would write a row for each of them."""
+    asset, workflow = made("n.a")
+    many = replace(workflow, tasks=tuple(task(f"t{n}") for n in range(MOST_TASKS + 1)))
+
+    assert ["too_many_tasks"] == [p.code for p in check([asset], [many])]
+
+
+@pytest.mark.parametrize(("size", "codes"), [(MOST_CONSTANTS - 2, []), (MOST_CONSTANTS, ["large_constants"])])
+def test_what_every_item_is_given_beside_itself_is_small(size: int, codes: list[str]) -> None:
+    """It is written for each of them; the list of the items is not."""
+    asset, workflow = made("n.a")
+    items = Argument(parameter="x", type="", ref=Ref(kind="value", value=["item"] * 10_000))
+    beside = Argument(parameter="y", type="", ref=Ref(kind="value", value="z" * size))
+    mapped = replace(workflow, tasks=(task("m", items, beside, mapped="x"), *workflow.tasks))
+
+    assert codes == [p.code for p in check([asset], [mapped])]

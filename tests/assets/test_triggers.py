@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from riparian.assets.errors import DeclarationError
 from riparian.assets.keys import AssetKey
 from riparian.assets.triggers import (
+    MOST_PARTS,
     And,
     Missing,
     Not,
@@ -210,3 +211,15 @@ def test_a_schedule_of_any_length_is_refused_in_short(said) -> None:
         on_cron(*said)
 
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("kind", ["and", "or"])
+def test_a_trigger_of_very_many_parts_is_refused(kind: str) -> None:
+    """At any depth: all of them are looked at whenever the workflow is. One on_update may name many assets."""
+    updates = [on_update(f"n.a{n}").to_json() for n in range(MOST_PARTS + 1)]
+    inner = {"kind": "or" if kind == "and" else "and", "triggers": updates[1:]}
+
+    with pytest.raises(DeclarationError, match="combines more than 500 parts"):
+        trigger_from_json({"kind": kind, "triggers": [updates[0], inner]})
+    assert MOST_PARTS == len(list(trigger_from_json({"kind": kind, "triggers": updates[1:]}).leaves()))
+    assert 600 == len(on_update(*(f"n.a{n}" for n in range(600))).assets)
