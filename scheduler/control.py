@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+from riparian.assets.errors import DeclarationError
 from riparian.scheduler import clock, ingest, sessions
 from riparian.scheduler.alarm import Alarm
 from riparian.scheduler.core.protocol import DEFAULT_POOL
@@ -69,19 +70,25 @@ class ControlPlane(Plane):
         graph = self.db.read(self.graphs.at)
         if graph is self._looked_at:
             return
-        self._looked_at = graph
-        watches = [watch_of(a, self.settings.root) for a in graph.assets.values() if a.arrives is not None]
+        watches = []
+        for asset in graph.assets.values():
+            try:
+                watches += [watch_of(asset, self.settings.root)] if asset.arrives is not None else []
+            except DeclarationError as exc:  # as after a change of this program: the others are watched
+                log.error("no files arrive for %s: %s", asset.key, exc)
         with self._lock:
             if watches == self._watched or self._stopping.is_set():
+                self._looked_at = graph
                 return
             if self._sensor is not None:
                 self._sensor.stop()
-            self._watched = watches
+            self._watched = None  # until the new one has begun: what fails here is tried again
             self.db.write(files.forget_all_settling)
             self._sensor = FileDropSensor(
                 watches, lambda seen: ingest.observe(self, seen), known=lambda: self.db.read(files.known)
             )
             self._sensor.start()
+            self._looked_at, self._watched = graph, watches
 
     def problems(self) -> tuple[str, ...]:
         """Returns what can not be seen now, such as a folder that is missing."""
@@ -99,8 +106,8 @@ class ControlPlane(Plane):
             if self._stopping.is_set():
                 return
             try:
-                self.watch()
                 self._wake_at(self.look())
+                self.watch()
             except Exception:
                 # This loop must survive a database that is away: nothing is lost, the facts stay as they are.
                 log.exception("planning failed; it is tried again in a second")

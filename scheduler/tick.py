@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from riparian.assets.partitions import Interval
+from riparian.assets.partitions import EVERYTHING, Interval
 from riparian.scheduler.core import planner
-from riparian.scheduler.core.facts import Action, Blocker, Cause, trigger_key
+from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
 from riparian.storage.metadata import planning, runs, staleness, timers
@@ -19,9 +19,6 @@ from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import Target
 
 log = logging.getLogger(__name__)
-
-PLANNER = "@planner"
-"""What is waited for by what the planner failed at; no workflow has this key."""
 
 MOST_MARKS = 5_000
 """Marks that one transaction looks at."""
@@ -58,6 +55,10 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
     if not marks:
         return done
     found = _targets(tx, graph, marks)
+    if found.faulty:
+        staleness.put_hold(tx, found.faulty)
+        _try_again_later(tx)
+        done.failed = True
     done.looked = len(found.asks)
     # What lies below a mark that is not finished waits for the next transaction, or it would run before its inputs.
     lowest = min((_depth(graph, target) for target in found.left), default=None)
@@ -128,12 +129,16 @@ def _put_aside(tx: Tx, graph: Graph, faulty: Sequence[Target], asks: Mapping[Tar
         staleness.note_reasons(tx, [(t, "planner_failed", words) for t in faulty if t[0] in graph.workflows])
         blocker = Blocker(PLANNER, "", failed=True)
         staleness.put_hold(tx, [_hold(t, blocker, ask) for t in faulty for ask in (None, *asks[t])])
-        timers.put(tx, "plan", "", tx.now + PAUSE_SECONDS * 1_000_000)
+        _try_again_later(tx)
+
+
+def _try_again_later(tx: Tx) -> None:
+    timers.put(tx, "plan", "", tx.now + PAUSE_SECONDS * 1_000_000)
 
 
 def look_again(tx: Tx) -> None:
     """Marks what was put aside: its time has come."""
-    staleness.release(tx, PLANNER, "")
+    staleness.release_faulty(tx)
 
 
 def tick_safely(tx: Tx, graph: Graph) -> Ticked:
@@ -147,17 +152,19 @@ def tick_safely(tx: Tx, graph: Graph) -> Ticked:
     except Exception:
         # A fault of the planner: the facts are safe, and an operator reads this.
         log.exception("planning failed; what is dirty stays so and is planned again in %s s", PAUSE_SECONDS)
-        timers.put(tx, "plan", "", tx.now + PAUSE_SECONDS * 1_000_000)
+        _try_again_later(tx)
         return Ticked(failed=True)
 
 
 @dataclass(slots=True)
 class _Targets:
-    """The marked workflow partitions with what was asked of each, which mark each settles, what a large mark leaves."""
+    """The marked workflow partitions with what was asked of each, which mark each settles, what a large mark leaves;
+    and as rows of holds those marks of which it can not be told what they mean."""
 
     asks: dict[Target, list[Cause]] = field(default_factory=dict)
     settled: dict[str, list[Target]] = field(default_factory=dict)
     left: list[tuple[str, Interval, str]] = field(default_factory=list)
+    faulty: list[dict[str, str]] = field(default_factory=list)
 
 
 def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
@@ -165,17 +172,34 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
     for m in marks:
         if len(found.asks) >= MOST_TARGETS:
             break
-        declared = m.workflow in graph.workflows or m.workflow in graph.assets
-        keys = planning.partitions(tx, graph, m.workflow, Interval(m.lo, m.hi), SLICE + 1) if declared else []
+        try:
+            keys, asked = _meant(tx, graph, m)
+        except OperationalError:
+            raise  # the database itself
+        except Exception:
+            # As below: one workflow must not keep all others from being planned.
+            log.exception("a mark of %s can not be read; it is tried again in %s s", m.workflow, PAUSE_SECONDS)
+            # Two marks may begin at the same: the later one must not make the other shorter.
+            end = "" if m.lo == m.hi else EVERYTHING.hi
+            hold = {"workflow": m.workflow, "partition": m.lo, "blocker": PLANNER, "blocker_partition": end}
+            found.faulty.append({**hold, "ask": m.ask})
+            found.settled[m.id] = []
+            continue
         if len(keys) > SLICE:
             found.left.append((m.workflow, Interval(keys[SLICE], m.hi), m.ask))
             keys = keys[:SLICE]
         found.settled[m.id] = [(m.workflow, p) for p in keys]
         for target in found.settled[m.id]:
-            asks = found.asks.setdefault(target, [])
-            if m.ask:
-                asks.append(Cause.from_json(m.ask))
+            found.asks.setdefault(target, []).extend(asked)
     return found
+
+
+def _meant(tx: Tx, graph: Graph, mark: Any) -> tuple[list[str], list[Cause]]:
+    """Returns the partitions that a mark is about, one more than a slice at most, and what was asked of them."""
+    if mark.workflow not in graph.workflows and mark.workflow not in graph.assets:
+        return [], []
+    keys = planning.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
+    return keys, [Cause.from_json(mark.ask)] if mark.ask else []
 
 
 def _decide(

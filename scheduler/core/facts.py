@@ -109,6 +109,11 @@ CLOCK = "@clock"
 """The blocker of who waits for a tick of its own schedule; the blocker's partition is the workflow's key."""
 
 
+PLANNER = "@planner"
+"""The blocker of what the planner failed at; no workflow has this key. The blocker's partition is empty or, of a mark
+of many partitions that could not be read, their end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Blocker:
     """A workflow partition whose unfinished or failed run may still change an input; or the clock."""

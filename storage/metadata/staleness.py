@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, select, text, upd
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
-from riparian.scheduler.core.facts import CLOCK
+from riparian.scheduler.core.facts import CLOCK, PLANNER
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
@@ -42,6 +42,7 @@ _FORGET_HOLD = delete(hold).where(
 _RELEASE = (
     delete(hold).where(hold.c.blocker == bindparam("b"), hold.c.blocker_partition == bindparam("bp")).returning(hold)
 )
+_RELEASE_FAULTY = delete(hold).where(hold.c.blocker == PLANNER).returning(hold)
 _HELD = select(hold.c.workflow, hold.c.partition).where(
     among(hold.c.workflow, "firsts"), among(hold.c.partition, "seconds")
 )
@@ -150,7 +151,17 @@ def release(tx: Tx, workflow: str, partition: str) -> None:
 def release_all(tx: Tx) -> None:
     """Marks whatever waits for a workflow at all: it may not be declared any more."""
     held = tx.conn.execute(_RELEASE_ALL).all()
-    mark(tx, [(h.workflow, Interval(h.partition, h.partition), h.ask) for h in held])
+    mark(tx, [(h.workflow, _interval(h), h.ask) for h in held])
+
+
+def release_faulty(tx: Tx) -> None:
+    """Marks what the planner failed at."""
+    held = tx.conn.execute(_RELEASE_FAULTY).all()
+    tx.many(_MARK_ANEW, _rows(tx, [(h.workflow, _interval(h), h.ask) for h in held]))
+
+
+def _interval(held: Row[Any]) -> Interval:
+    return Interval(held.partition, (held.blocker == PLANNER and held.blocker_partition) or held.partition)
 
 
 def note_reasons(tx: Tx, found: Sequence[tuple[Target, str, str]]) -> None:

@@ -10,7 +10,7 @@ from riparian.assets.triggers import Manual, OnUpdate
 from riparian.scheduler import request
 from riparian.scheduler.core import planner
 from riparian.scheduler.tick import PAUSE_SECONDS
-from riparian.storage.metadata import staleness, timers
+from riparian.storage.metadata import planning, staleness, timers
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DIAMOND = {"b": ["a"], "c": ["a"], "d": ["b", "c"]}
@@ -634,3 +634,32 @@ def test_runs_of_many_steps_are_planned_in_several_transactions(plant, monkeypat
     ran = plant.settle()
     plant.plane.look()
     assert (5, ["sum"]) == (sum(r.startswith("b[") for r in ran), [r for r in ran + plant.settle() if r == "sum"])
+
+
+def test_a_mark_that_can_not_be_read_holds_up_nobody_else(plant, monkeypatch, caplog):
+    """It is put aside with all its partitions, and is looked at again in time."""
+    plant.apply({"b": ["a", "w"], "c": ["w"]}, daily=("a", "b"))
+    for day in (1, 2):
+        plant.drop("a", "o", f"2020-01-0{day}")
+    plant.drop("w", "x")
+    plant.settle()
+    partitions = planning.partitions
+
+    def failing(tx, graph, key, *more):
+        if key == "b":
+            raise TypeError("it can not be read")
+        return partitions(tx, graph, key, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "partitions", failing)
+        plant.drop("w", "y")
+        assert ["w", "c"] == plant.settle()
+        assert "a mark of b can not be read" in caplog.text
+        assert not plant.plane.db.read(staleness.is_dirty)
+        plant.now += 6_000_000
+        assert plant.now < plant.plane.look()
+        assert [] == plant.settle()
+
+    plant.now += 6_000_000
+    plant.plane.look()
+    assert ["b[2020-01-01]", "b[2020-01-02]"] == sorted(plant.settle())
