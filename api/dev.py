@@ -89,7 +89,7 @@ class Development:
             manifest, bundle = declarations.describe(settings)
             self._prepare_folders(manifest)
             applied = declarations.post(client, manifest, bundle, "latest")
-        except RiparianError as exc:
+        except (RiparianError, OSError) as exc:  # a folder that can not be made, say
             for problem in getattr(exc, "problems", ()):
                 self._tell(Event(what="problem", subject=str(problem.location or "?"), detail=_sentence(problem)))
             detail = f"{exc}; {self._still_in_force(client)}"

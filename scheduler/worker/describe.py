@@ -25,7 +25,7 @@ from riparian.assets.bundles import bundle_digest
 from riparian.assets.check import FORMATS, in_order
 from riparian.assets.closure import closure, is_first_party
 from riparian.assets.declare import Declared, Source, collecting
-from riparian.assets.errors import Location, Problem
+from riparian.assets.errors import Location, Problem, RiparianError
 from riparian.assets.manifest import Manifest
 from riparian.assets.project import describe as describe_project
 from riparian.assets.project import first_party_modules
@@ -40,6 +40,9 @@ LOCK_MEMBER = "riparian.lock"
 
 LEFT_OUT = ("_", "test_", "conftest", "setup")
 """How the names of files begin that are no modules of a project, where none are named."""
+
+MOST_BYTES = 512 * 1024 * 1024
+"""Of what a child writes: more is no manifest and no code."""
 
 FOLLOWS_FROM_IMPORT = {"unknown_input", "unknown_asset", "unbound_parameter", "ambiguous_parameter"}
 """What is said only because the module that declares the asset could not be imported, and is not said then."""
@@ -85,14 +88,29 @@ def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds
             ended = _wait(child, timeout_seconds)
         if not ended:
             return _failed("describe_timeout", f"importing the project took longer than {timeout_seconds:g} s", said)
-        if child.returncode != 0 or not out.exists():
+        if child.returncode != 0 or not out.is_file():
             return _failed("describe_died", f"importing the project ended its process ({child.returncode})", said)
-        said_problems, _, manifest = out.read_text(encoding="utf-8").partition("\n")
-        return Described(
-            manifest=Manifest.from_json(manifest) if manifest else None,
-            bundle=bundle.read_bytes() if manifest else b"",
-            problems=tuple(Problem.from_json(p) for p in json.loads(said_problems)),
-        )
+        try:
+            return _read(out, bundle, name)
+        except (RiparianError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+            # User code ran beside what wrote it, and may have done anything to it.
+            return _failed("describe_garbled", f"what importing the project wrote can not be read ({exc})", said)
+
+
+def _read(out: Path, bundle: Path, name: str) -> Described:
+    for file in (out, bundle):
+        if file.exists() and (not file.is_file() or file.stat().st_size > MOST_BYTES):
+            raise ValueError(f"{file.name} is no file of at most {MOST_BYTES} bytes")
+    said_problems, _, text = out.read_text(encoding="utf-8").partition("\n")
+    manifest = Manifest.from_json(text) if text else None
+    if manifest is not None and manifest.project != name:
+        # Whoever applies it may own that one too.
+        raise ValueError(f"it declares the project {manifest.project[:80]!r}, this is {name!r}")
+    return Described(
+        manifest=manifest,
+        bundle=bundle.read_bytes() if manifest else b"",
+        problems=tuple(Problem.from_json(p) for p in json.loads(said_problems)),
+    )
 
 
 def default_modules(root: Path) -> tuple[str, ...]:
@@ -115,7 +133,9 @@ def _wait(child: subprocess.Popen[bytes], timeout_seconds: float) -> bool:
 
 
 def _failed(code: str, message: str, said: Path) -> Described:
-    last = said.read_bytes()[-2000:].decode(errors="replace").strip()
+    with said.open("rb") as file:
+        file.seek(max(0, said.stat().st_size - 2000))
+        last = file.read(2000).decode(errors="replace").strip()
     problem = Problem(
         code=code,
         message=f"{message}; it said: {last}" if last else message,

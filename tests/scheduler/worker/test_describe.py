@@ -190,6 +190,26 @@ def test_a_child_that_dies_or_hangs_is_a_problem(tmp_path: Path, text: str, code
     assert said in described.problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ("lambda *a: 'no problems'", "can not be read"),
+        ("lambda *a: '[{}]\\n'", "can not be read"),
+        ("lambda *a: '[' * 100_000", "can not be read"),
+        ("lambda *a: '[]\\n{}'", "can not be read"),
+        ("lambda manifest, *a: '[]\\n' + manifest.to_json().replace('mine', 'yours')", "the project 'yours'"),
+    ],
+)
+def test_a_child_that_lies_is_a_problem(tmp_path: Path, lie: str, said: str) -> None:
+    """The project's code runs beside what writes the answer; also the name of another project is no answer."""
+    text = f"import __main__\nfrom riparian import source\nsource('n.a', format='json')\n__main__._body = {lie}\n"
+    described = describe(write(tmp_path, liar=text), "mine", ["liar"])
+
+    (problem,) = described.problems
+    assert (None, b"", "describe_garbled") == (described.manifest, described.bundle, problem.code)
+    assert said in problem.message
+
+
 def test_threads_of_the_project_do_not_hold_the_child(tmp_path: Path) -> None:
     """A thread that never ends, started by an import, does not keep the answer back."""
     text = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n"
