@@ -30,7 +30,7 @@ def set_overlay(db: Database, graph: Graph, key: str, policy: Policy | None, by:
         said = f"{to_text(before.restriction.overlay) or 'none'} -> {to_text(policy) or 'none'}"
         audit.append(tx, by=by.name, act="policy.overlay", on=key, detail=said)
 
-    _write(db, write, "policy.overlay", key, by)
+    _write(db, graph, write, "policy.overlay", key, by)
 
 
 def approve(db: Database, graph: Graph, key: str, by: Principal) -> None:
@@ -44,7 +44,7 @@ def approve(db: Database, graph: Graph, key: str, by: Principal) -> None:
         said = f"{to_text(before.restriction.declared) or 'none'} -> {to_text(before.pending) or 'none'}"
         audit.append(tx, by=by.name, act="policy.approve", on=key, detail=said)
 
-    _write(db, write, "policy.approve", key, by)
+    _write(db, graph, write, "policy.approve", key, by)
 
 
 def _owned(tx: Tx, graph: Graph, key: str, by: Principal) -> Standing:
@@ -57,8 +57,10 @@ def _owned(tx: Tx, graph: Graph, key: str, by: Principal) -> Standing:
     raise judge.missing("asset", key)
 
 
-def _write(db: Database, write: Callable[[Tx], None], act: str, key: str, by: Principal) -> None:
+def _write(db: Database, graph: Graph, write: Callable[[Tx], None], act: str, key: str, by: Principal) -> None:
     try:
+        # Before the one place at the writer is taken, too: what is close to a name that is hidden takes long to find.
+        db.read(lambda tx: _owned(tx, graph, key, by))
         db.write(write)
     except (NotFound, Refused) as exc:
         detail = str(exc)

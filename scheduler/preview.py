@@ -17,6 +17,7 @@ from riparian.scheduler.plane import Plane
 from riparian.scheduler.register import Applied, InvalidProject, Rebuild, examine, put_in_force
 from riparian.scheduler.tick import tick_safely
 from riparian.storage.access.rights import Judge
+from riparian.storage.access.runs import said
 from riparian.storage.metadata import audit, catalogue, definitions, planning, runs, workflows
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import Target
@@ -136,13 +137,13 @@ def _look(
 def _told(judge: Judge, found: Sequence[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
     reasons = [catalogue.standing_reason(judge.tx, workflow, partition) for workflow, partition, *_ in found]
     words = [reason.words if reason is not None else "" for reason in reasons]
-    causes = [Cause.from_json(cause).words for _, _, cause, _ in found]
-    judge.listen([*words, *causes])
+    causes = [Cause.from_json(cause) for _, _, cause, _ in found]
+    judge.listen([*words, *(cause.words for cause in causes)])
     return [
         {
             "workflow": workflow,
             "partition": partition,
-            "cause": judge.redact(cause),
+            "cause": said(judge, cause),
             "state": state,
             "words": judge.redact(why),
         }

@@ -87,7 +87,7 @@ def ask(plane: Plane, tx: Tx, graph: Graph, target: Target, cause: Cause, by: Pr
 
 def _check(params: dict[str, Any]) -> None:
     try:
-        size = len(json.dumps(params, allow_nan=False).encode())
+        size = len(json.dumps(params, allow_nan=False, ensure_ascii=False).encode())
     except (ValueError, TypeError, RecursionError) as exc:
         raise Invalid(f"the parameters are no JSON: {exc}; NaN and infinity have no place in it") from exc
     if size > MAX_PARAMS:

@@ -1,10 +1,15 @@
 """Asking for a run: who may, with what, and what the answer tells."""
 
+import threading
+
 import pytest
 
 from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
-from riparian.scheduler import request
+from riparian.scheduler import events, policies, request
+from riparian.scheduler.cancel import cancel
+from riparian.scheduler.rerun import rerun
+from riparian.storage.access.rights import Judge
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 ANA = Principal(name="ana", groups=frozenset({"ops"}))
@@ -47,7 +52,7 @@ def test_sources_are_not_run(made):
         request.materialize(made.plane, "a", "", ME)
 
 
-@pytest.mark.parametrize("params", [{"a": float("nan")}, {"a": "x" * 70_000}, {"a": object()}])
+@pytest.mark.parametrize("params", [{"a": float("nan")}, {"a": "x" * 70_000}, {"a": object()}, {"\ud800": 1}])
 def test_bad_parameters_are_refused(made, params):
     """What is no JSON, or is data, is refused before anything is planned."""
     with pytest.raises(Invalid, match="parameters"):
@@ -176,3 +181,36 @@ def test_a_request_that_fails_is_the_reason_of_what_was_never_made(plant):
     assert "failed" == plant.why("c", "2020-01-01")
     plant.drop("a", "again", "2020-01-01")
     assert ["a[2020-01-01]", "b[2020-01-01]", "c[2020-01-01]"] == plant.settle()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda plane, run, by: request.materialize(plane, "b", "", by),
+        lambda plane, run, by: events.record(plane, "b", 1, by),
+        lambda plane, run, by: policies.approve(plane.db, plane.db.read(plane.graphs.at), "b", by),
+        lambda plane, run, by: cancel(plane, run, by),
+        lambda plane, run, by: rerun(plane, run, by),
+    ],
+)
+def test_who_may_not_takes_no_time_of_the_writer(made, monkeypatch, act):
+    """What is close to a name, and what a run once made, takes long to find; all others would wait for that."""
+    judged_by: list[str] = []
+    missing, outputs_of = Judge.missing, Judge.outputs_of
+
+    def noting(found):
+        def note(*arguments):
+            judged_by.append(threading.current_thread().name)
+            return found(*arguments)
+
+        return note
+
+    monkeypatch.setattr(Judge, "missing", noting(missing))
+    monkeypatch.setattr(Judge, "outputs_of", noting(outputs_of))
+    run = made.runs("b")[0]["id"]
+    judged_by.clear()
+
+    with pytest.raises(NotFound):
+        act(made.plane, run, EVE)
+    assert judged_by
+    assert "metadata-writer" not in judged_by

@@ -193,3 +193,17 @@ def test_a_preview_names_nothing_hidden(plant):
     assert ("air.w", "held", "waiting for a restricted asset") == (run["workflow"], run["state"], run["words"])
     give(plant, "air.pub", to="user:rita")
     assert [] == preview(plant.plane, mine, replace(OLGA, groups=frozenset({"sales"}))).runs
+
+
+def test_a_preview_does_not_tell_who_drops_files_which_names_there_are(plant):
+    """The path of a file is said as it is: a name in it that were left out would be one that is hidden."""
+    apply(plant, BOTH, FLOW)
+    mine = replace(plant.manifest({"my.b": ["my.a"]}, "one"), project="mine")
+    other = replace(plant.manifest({"my.d": ["my.c"]}, "one"), project="mine")
+    for manifest in (mine, other):
+        register.apply(plant.plane, manifest, plant.bundle("one")[1], ME)
+    give(plant, "my.a", "my.b", "my.c", "my.d")
+    plant.see("my.a", "one", path="in/hr.bonus.json")
+
+    [run] = preview(plant.plane, mine, OLGA).runs
+    assert ("my.a", "the file in/hr.bonus.json arrived") == (run["workflow"], run["cause"])
