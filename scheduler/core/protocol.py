@@ -8,7 +8,7 @@ A worker sends the same ``request`` again until it is answered, and gets the sam
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,9 @@ PROTOCOL_VERSION = 1
 
 DEFAULT_POOL = "default"
 """The pool of a worker and of a step that name none."""
+
+Epoch = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""No catalogue takes another number."""
 
 T = TypeVar("T")
 
@@ -169,7 +172,7 @@ class Report:
     """
 
     step: str
-    epoch: int
+    epoch: Epoch
     secret: str
     outcome: str
     bundle: str | None = None
@@ -217,7 +220,7 @@ class Held:
     """A lease that the worker believes to hold."""
 
     step: str
-    epoch: int
+    epoch: Epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

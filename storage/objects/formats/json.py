@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -91,6 +92,7 @@ class Json:
                 start = file.read(CONTENT_LIMIT).decode(errors="ignore")
             return Preview(columns=["text"], types=["str"], rows=[[start]][:rows])
         value = _parsed(source.read(), source.where)
+        _check_shown(value, source.where)
         if isinstance(value, dict):
             entries = [[k, v] for k, v in list(value.items())[:rows]]
             return Preview(columns=["key", "value"], types=["str", "json"], rows=entries)
@@ -231,8 +233,26 @@ def _refusal(where: str, path: tuple[str, ...], why: str) -> WrongValue:
 def _parsed(data: bytes, where: str) -> Any:
     try:
         return json.loads(data)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise UnreadableInput(f"{where}: this is not JSON: {exc}; correct the file and drop it again") from exc
+
+
+def _check_shown(value: Any, where: str) -> None:
+    """Raises UnreadableInput for what JSON can write and an answer can not hold: half characters, and no bottom."""
+    level, depth = [value], 0
+    while level:
+        if depth > _MAX_DEPTH:
+            raise UnreadableInput(f"{where}: it is nested deeper than {_MAX_DEPTH}; flatten it")
+        try:
+            "".join(text for text in level if isinstance(text, str) and not text.isascii()).encode()
+        except UnicodeEncodeError as exc:
+            raise UnreadableInput(f"{where}: it holds half a character (a lone surrogate); write whole ones") from exc
+        level = [inner for held in level if isinstance(held, dict | list) for inner in _held(held)]
+        depth += 1
+
+
+def _held(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return (*value, *value.values()) if isinstance(value, dict) else value
 
 
 FORMAT = Json()

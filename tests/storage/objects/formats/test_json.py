@@ -217,3 +217,21 @@ def test_what_others_could_not_read_is_refused(text: str) -> None:
     """A stranger's text is looked at before it is kept."""
     with pytest.raises(WrongValue):
         checked(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"[" * 100_000, "this is not JSON"),
+        (b"[" * 300 + b"]" * 300, "nested deeper than 200"),
+        (b'["\\ud800"]', "half a character"),
+        (b'{"a": {"\\ud800": 1}}', "half a character"),
+    ],
+)
+def test_what_an_answer_can_not_hold_is_not_shown(tmp_path: Path, data: bytes, why: str) -> None:
+    """A dropped file may hold it; whoever looks at that is told, and the look does not fail."""
+    store = Objects(tmp_path.as_uri())
+    source = Source(objects=store, where="the data", pieces=(store.put("v/value.json", data),), content=None)
+
+    with pytest.raises(UnreadableInput, match=why):
+        FORMAT.preview(source, 10)
