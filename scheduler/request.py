@@ -27,6 +27,10 @@ MAX_PARAMS = 64 * 1024
 """Bytes of JSON; what is larger is data and belongs in an asset."""
 
 
+MOST_WAITING = 1_000
+"""Runs that may be asked for and wait: all that wait are looked at whenever the one before them ends."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
     """What came of a request: the planned ``run``, or None with the reason in ``words`` when it starts later."""
@@ -72,7 +76,7 @@ def _asked_for(judge: Judge, key: str) -> WorkflowSpec:
 
 def ask(plane: Plane, tx: Tx, graph: Graph, target: Target, cause: Cause, by: Principal, key: str) -> Requested:
     """Plans what ``by``, whose rights were judged, asked of a declared workflow partition; ``key`` is what they call
-    it. Raises Conflict when an input is missing."""
+    it. Raises Conflict when an input is missing, or when very many wait already."""
     facts = planning.load(tx, graph, *target, cause)
     assert facts is not None  # noqa: S101 - the caller found the workflow in this graph
     decision = planner.decide(facts)
@@ -80,6 +84,11 @@ def ask(plane: Plane, tx: Tx, graph: Graph, target: Target, cause: Cause, by: Pr
     words = judge.redact(decision.words)
     if decision.code == "waiting_for_input":
         raise Conflict(f"{key} can not run: {words}")
+    if staleness.asked(tx, *target) >= MOST_WAITING:
+        where = f"{key}[{target[1]}]" if target[1] else key
+        raise Conflict(
+            f"{MOST_WAITING} runs of {where} were asked for and wait already; ask again when some have ended"
+        )
     staleness.mark_one(tx, *target, cause.to_json())
     plan_and_wake(tx, plane, graph)
     return Requested(run=runs.by_trigger_key(tx, trigger_key(*target, cause)), words=words)

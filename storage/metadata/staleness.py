@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, select, text, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, text, update
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
@@ -45,6 +45,11 @@ _RELEASE = (
 _RELEASE_FAULTY = delete(hold).where(hold.c.blocker == PLANNER).returning(hold)
 _HELD = select(hold.c.workflow, hold.c.partition).where(
     among(hold.c.workflow, "firsts"), among(hold.c.partition, "seconds")
+)
+_ASKED = (
+    select(func.count())
+    .select_from(hold)
+    .where(hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p"), hold.c.ask != text("''"))
 )
 # Who waits for the clock waits on: only its own ticks and edits are anything to it.
 _RELEASE_ALL = delete(hold).where(hold.c.blocker != CLOCK).returning(hold)
@@ -133,6 +138,11 @@ def clear(tx: Tx, ids: Iterable[str]) -> None:
 def put_hold(tx: Tx, rows: Sequence[dict[str, str]]) -> None:
     if rows:
         tx.conn.execute(_HOLD, list(rows))
+
+
+def asked(tx: Tx, workflow: str, partition: str) -> int:
+    """Returns how many runs of the workflow partition were asked for and wait for others."""
+    return int(tx.conn.execute(_ASKED, {"w": workflow, "p": partition}).scalar_one())
 
 
 def forget_holds(tx: Tx, targets: Sequence[Target]) -> None:

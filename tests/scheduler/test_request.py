@@ -214,3 +214,16 @@ def test_who_may_not_takes_no_time_of_the_writer(made, monkeypatch, act):
         act(made.plane, run, EVE)
     assert judged_by
     assert "metadata-writer" not in judged_by
+
+
+def test_very_many_requests_are_refused_until_some_have_run(made, monkeypatch):
+    """Those that wait are all looked at again whenever a run ends."""
+    monkeypatch.setattr(request, "MOST_WAITING", 2)
+    for _ in range(3):
+        request.materialize(made.plane, "b", "", ME)
+
+    with pytest.raises(Conflict, match="2 runs of b were asked for and wait already"):
+        request.materialize(made.plane, "b", "", ME)
+    made.ask(made.done(made.take()[0]))
+    request.materialize(made.plane, "b", "", ME)
+    assert ["b"] * 3 == made.settle()
