@@ -27,13 +27,14 @@ def is_first_party(root: Path, file: Path) -> bool:
     return not any(part.startswith((".", "<")) or part in ("site-packages", "dist-packages") for part in parts)
 
 
-def closure(root: Path, loaded: Iterable[Path]) -> dict[str, bytes]:
+def closure(root: Path, loaded: Iterable[Path], *, complete: bool = True) -> dict[str, bytes]:
     """Returns the content of every file of the project's code, by its path relative to ``root``, sorted.
 
-    ``loaded`` are the first-party files that importing the project loaded.
+    ``loaded`` are the first-party files that importing the project loaded; when they are not ``complete``, those among
+    them that were named, and what they import is found in their text too.
     """
     contents: dict[str, bytes] = {}
-    waiting = [(path, False) for path in loaded]
+    waiting = [(path, not complete) for path in loaded]
     while waiting:
         path, late = waiting.pop()
         name = path.relative_to(root).as_posix()

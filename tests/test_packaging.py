@@ -19,6 +19,7 @@ ROOMS = ("assets", "scheduler", "storage", "api")
 def _sources() -> set[str]:
     """Names in the package of every Python file, type marker, static file and file of the starter in the tree."""
     own = {f"riparian/{path.name}" for path in (ROOT / "riparian").iterdir() if path.is_file()}
+    own |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "riparian" / "testing").rglob("*.py")}
     rooms = {
         f"riparian/{path.relative_to(ROOT).as_posix()}"
         for room in ROOMS

@@ -33,6 +33,7 @@ from riparian.scheduler.worker.compiled import Compiled
 
 if TYPE_CHECKING:
     import subprocess
+    from types import ModuleType
 
 LOCK_FILES = ("uv.lock", "poetry.lock", "requirements.txt")
 LOCK_MEMBER = "riparian.lock"
@@ -155,12 +156,12 @@ def main(arguments: Sequence[str]) -> None:
     root, name, bundle_file, out, *modules = arguments
     # This process is short: what it makes stays until its end, and looking for garbage took a third of its time.
     gc.disable()
-    body, bundle = _describe(Path(root).resolve(), name, modules)
-    Path(bundle_file).write_bytes(bundle)
-    Path(out).write_text(body, encoding="utf-8")
+    found = _describe(Path(root).resolve(), name, modules)
+    Path(bundle_file).write_bytes(found.bundle)
+    Path(out).write_text(_body(found.manifest, found.problems), encoding="utf-8")
 
 
-def _describe(root: Path, name: str, modules: Sequence[str]) -> tuple[str, bytes]:
+def _describe(root: Path, name: str, modules: Sequence[str]) -> Described:
     if sys.flags.safe_path:
         sys.path.insert(0, str(root))
     else:
@@ -168,23 +169,37 @@ def _describe(root: Path, name: str, modules: Sequence[str]) -> tuple[str, bytes
     compiled = Compiled(root)
     compiled.install()
     with collecting() as declared:
-        imported = [_import(root, module) for module in modules or default_modules(root)]
+        imported = [import_problem(root, module) for module in modules or default_modules(root)]
     compiled.tidy()
-    problems = [problem for problem in imported if problem is not None]
-    loaded = first_party_modules(root)
-    files = closure(root, sorted({Path(str(module.__file__)).resolve() for module in loaded.values()}))
+    return described(root, name, declared, first_party_modules(root), [p for p in imported if p is not None])
+
+
+def described(
+    root: Path,
+    name: str,
+    declared: Sequence[Declared],
+    loaded: Mapping[str, ModuleType],
+    imported: Sequence[Problem] = (),
+) -> Described:
+    """Returns what was ``declared`` in the project's ``loaded`` modules, by name, which are in this process.
+
+    ``imported`` is what went wrong when they were imported.
+    """
+    saved = {Path(str(module.__file__)).resolve() for module in loaded.values() if getattr(module, "__file__", None)}
+    files = closure(root, sorted(saved))
     project = describe_project(root, declared, loaded, files=files, formats=_formats(declared))
-    hidden = FOLLOWS_FROM_IMPORT if problems else set()
-    problems.extend(p for p in project.problems if p.code not in hidden)
+    hidden = FOLLOWS_FROM_IMPORT if imported else set()
+    problems = [*imported, *(p for p in project.problems if p.code not in hidden)]
     if problems:
-        return _body(None, in_order(problems)), b""
+        return Described(manifest=None, bundle=b"", problems=in_order(problems))
     files[LOCK_MEMBER] = _lock_digest(root).encode()
     digest = bundle_digest(files)
     manifest = Manifest(project=name, bundle=digest, assets=project.assets, workflows=project.workflows)
-    return _body(manifest, ()), _zip(files)
+    return Described(manifest=manifest, bundle=_zip(files), problems=())
 
 
-def _import(root: Path, name: str) -> Problem | None:
+def import_problem(root: Path, name: str) -> Problem | None:
+    """Imports a module of the project; returns what went wrong."""
     try:
         module = importlib.import_module(name)
     except (Exception, SystemExit) as exc:  # noqa: BLE001  # whatever user code raises, the other modules are judged too

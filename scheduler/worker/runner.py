@@ -30,8 +30,11 @@ OUTCOME_BYTES = 8 * 1024 * 1024
 """What one attempt may say of what it made: a message holds the reports of many attempts."""
 
 
-def attempt(lease: Lease, storage_url: str, bundle: Path | None) -> Outcome:
-    """Runs the lease and returns how it ended. Whatever the user's code raises is an outcome, never an exception.
+def attempt(
+    lease: Lease, storage_url: str, bundle: Path | None, caught: Callable[[BaseException], None] | None = None
+) -> Outcome:
+    """Runs the lease and returns how it ended. Whatever the user's code raises is an outcome, never an exception;
+    ``caught`` is told of it too.
 
     A process that user code forked, and that comes back here, does not return: the attempt is its parent's.
     """
@@ -43,10 +46,17 @@ def attempt(lease: Lease, storage_url: str, bundle: Path | None) -> Outcome:
         outcome = Outcome(succeeded=True, outputs=outputs, unchanged=unchanged)
         _refuse_endless(outcome)
     except BaseException as exc:  # noqa: BLE001 -- SystemExit and friends of user code are failures like any other
-        outcome = Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc))
+        outcome = failure(exc, bundle)
+        if caught is not None:
+            caught(exc)
     _leave_unless(process)
     remove_copies()
     return outcome
+
+
+def failure(exc: BaseException, bundle: Path | None) -> Outcome:
+    """Returns the outcome of an attempt that raised ``exc``."""
+    return Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc))
 
 
 def _leave_unless(process: int) -> None:

@@ -39,6 +39,10 @@ MAX_GROUP = 256
 """Requests that may share one transaction."""
 
 
+def _new_id() -> str:
+    return str(ULID())
+
+
 @dataclass(slots=True)
 class Tx:
     """One request's view of the database. ``now`` is UTC microseconds and the same for the whole request."""
@@ -46,6 +50,7 @@ class Tx:
     conn: Connection
     now: int
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    ids: Callable[[], str] = _new_id
 
     def many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Executes a statement of plain texts and numbers once for each of ``rows``; does nothing when there are none.
@@ -59,7 +64,7 @@ class Tx:
 
     def new_id(self) -> str:
         """Returns a fresh id; ids made later sort later (to the millisecond)."""
-        return str(ULID())
+        return self.ids()
 
 
 @cache
@@ -80,11 +85,13 @@ class _Request:
 
 
 class Database:
-    """The catalogue at ``url``. ``clock`` gives UTC microseconds; tests pass their own."""
+    """The catalogue at ``url``. ``clock`` gives UTC microseconds, ``ids`` fresh ids that sort as they were made; tests
+    pass their own."""
 
     def __init__(self, url: str | URL, *, clock: Callable[[], int] | None = None) -> None:
         self.url = make_url(url)
         self.clock = clock or (lambda: time.time_ns() // 1000)
+        self.ids = _new_id
         self._latest = 0
         self._ahead = 0  # how far the catalogue's time is ahead of the clock, since the clock was set back
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -172,7 +179,7 @@ class Database:
                     # Marks it as running, so that a caller who went away can not cancel it halfway.
                     if not request.future.set_running_or_notify_cancel():
                         continue
-                    tx = Tx(conn, self._next_instant())
+                    tx = Tx(conn, self._next_instant(), ids=self.ids)
                     savepoint = conn.begin_nested()
                     try:
                         result = request.fn(tx)
@@ -214,7 +221,7 @@ def _require_transaction(conn: Connection) -> None:
 
 def _lock(url: URL) -> int | None:
     """Takes the file beside an SQLite database that says who writes to it; Conflict when another process has it."""
-    if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:"):
+    if url.get_backend_name() != "sqlite" or url.database in (None, ":memory:") or url.query.get("vfs") == "memdb":
         return None
     held = os.open(f"{os.path.realpath(url.database or '')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -268,3 +275,9 @@ def _configure_sqlite(engine: Engine, *, read_only: bool) -> None:
 def sqlite_url(path: Path) -> URL:
     """Returns the url of the SQLite file at ``path``."""
     return URL.create("sqlite", database=str(path))
+
+
+def memory_url(name: str) -> URL:
+    """Returns the url of the SQLite database of that name in this process's memory, which its connections share; it is
+    gone with the last of them. For tests: nothing of it outlives the process."""
+    return URL.create("sqlite", database=f"file:/{name}", query={"vfs": "memdb", "uri": "true"})

@@ -30,7 +30,8 @@ def local_copy(source: Source, name: str) -> Path:
     Raises as ``Objects.open`` does, and ObjectCorrupt when the bytes do not have the committed sha256: all of them are
     read here, so that everything that the file holds was checked.
     """
-    path = Path(tempfile.mkdtemp(dir=_folder(os.getpid()))) / name
+    folder, _ = _folder(os.getpid())
+    path = Path(tempfile.mkdtemp(dir=folder)) / name
     with path.open("xb") as copy:
         for chunk in _chunks(source):
             copy.write(chunk)
@@ -51,24 +52,28 @@ def _chunks(source: Source) -> Iterator[bytes]:
 
 
 @functools.cache
-def _folder(process: int) -> str:
-    """Returns the folder of this process's copies. A forked child gets one of its own, for it has a life of its own."""
+def _folder(process: int) -> tuple[str, int]:
+    """Returns the folder of this process's copies and what holds its lock. A forked child gets one of its own, for it
+    has a life of its own."""
     remove_abandoned()
     while True:
         folder = tempfile.mkdtemp(prefix=_PREFIX)
-        # Held until the process ends, however it ends; never closed.
+        # Held until the copies are removed or the process ends, however it ends.
         lock = _locked(folder)
         if lock is not None and Path(folder).is_dir():
-            return folder
+            return folder, lock
         # Another process took it for abandoned in the moment before it was locked.
         if lock is not None:
             os.close(lock)
 
 
 def remove_copies() -> None:
-    """Removes the copies that this process made."""
+    """Removes the copies that this process made; it may make others afterwards."""
     if _folder.cache_info().currsize:
-        shutil.rmtree(_folder(os.getpid()), ignore_errors=True)
+        folder, lock = _folder(os.getpid())
+        _folder.cache_clear()
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def remove_abandoned() -> None:
