@@ -58,6 +58,21 @@ def test_sdk_is_standard_library_only() -> None:
     assert {"riparian", "riparian.assets"} == {".".join(name.split(".")[:2]) for name in ours}
 
 
+def test_pytest_is_not_slowed_by_the_plugin() -> None:
+    """What pytest loads in every session, of the kit is the plugin alone: no planner, database or format."""
+    loaded = _loaded_by("import riparian.testing.plugin")
+    ours = {".".join(name.split(".")[:2]) for name in loaded if name.split(".")[0] == "riparian"}
+
+    assert {"riparian", "riparian.assets", "riparian.testing"} == ours
+    assert set() == _roots(loaded) & {"sqlalchemy", "alembic", "pyarrow", "fsspec", "msgspec", "typer"}
+
+
+def test_the_kit_is_loaded_when_it_is_asked_for() -> None:
+    """pytest is asked for by the plugin alone, so that the kit works without it too."""
+    assert "riparian.testing.instance" not in _loaded_by("import riparian.testing")
+    assert "pytest" not in _roots(_loaded_by("from riparian.testing import Instance"))
+
+
 def test_command_line_starts_without_server_and_database() -> None:
     """Loading the command line loads neither web framework, database layer nor Arrow: they cost a second."""
     loaded = _loaded_by("import riparian.api.cli")

@@ -101,7 +101,8 @@ def test_every_test_file_is_collected() -> None:
     """No test file is passed over: pytest matches the folders it leaves out by base name."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=100).stdout
-    collected = {line.split(":")[0] for line in listed.splitlines() if line.startswith("tests/")}
-    on_disk = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    collected = {line.split(":")[0] for line in listed.splitlines() if line.startswith(("tests/", "examples/"))}
+    folders = (ROOT / "tests", ROOT / "examples")
+    on_disk = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("test_*.py")}
 
     assert on_disk == collected
