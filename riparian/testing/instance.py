@@ -26,6 +26,7 @@ from riparian.testing.clock import Clock, instant
 from riparian.testing.loading import Loaded
 from riparian.testing.plane import plane_in_memory
 from riparian.testing.told import Planned, Run, RunFailed, plan_difference, reason_difference, target_of
+from riparian.testing.traces import plainly
 from riparian.testing.worker import Performed, Worker
 
 OWNER = Principal(name=principals.ADMINISTRATOR, groups=frozenset({OWNERS}))
@@ -55,19 +56,19 @@ class Instance:
             self.clock.set(instant(now))
 
     @classmethod
+    @plainly
     def of_project(cls, folder: str | Path = ".", *, now: str | datetime | None = None) -> Instance:
         """Returns an instance of the project whose ``riparian.toml`` lies in ``folder`` or above it.
 
         ``now`` is when the test takes place, by default the first of January 2025. Raises InvalidProject that names
         what is wrong with the declarations, as `riparian check` does.
         """
-        __tracebackhide__ = True
         return cls(loading.of_project(Path(folder).absolute()), now=now)
 
     @classmethod
+    @plainly
     def of(cls, *declared: object, now: str | datetime | None = None) -> Instance:
         """Returns an instance of what is named: modules, or sources and decorated functions, also a test's own."""
-        __tracebackhide__ = True
         return cls(loading.of(declared), now=now)
 
     def __enter__(self) -> Instance:
@@ -75,11 +76,15 @@ class Instance:
         self._stack.enter_context(self._loaded.importable())
         return self
 
+    def __repr__(self) -> str:
+        return f"<Instance of {self._loaded.manifest.project} at {self.clock.now:%Y-%m-%d %H:%M:%S} UTC>"
+
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         self._stack.close()
 
     # -- what the world does -------------------------------------------------------------------------------------------
 
+    @plainly
     def drop(self, source: object, content: Any, partition: str = WHOLE, *, name: str | None = None) -> None:
         """Lets a file arrive for a source, and takes it in; ``run`` does what follows from it.
 
@@ -96,12 +101,14 @@ class Instance:
         self._look()
         self._settle(arrivals_only=True)
 
+    @plainly
     def report(self, source: object, value: Any, partition: str = WHOLE) -> None:
         """Reports an update of a source, as `riparian event` does; ``value`` is JSON."""
         self._begin()
         events.record(self._plane, self._spec(source).key, value, OWNER, partition=partition)
         self._look()
 
+    @plainly
     def materialize(self, asset: object, partition: str = WHOLE, /, **params: Any) -> Any:
         """Asks for a run of the asset's workflow with ``params``, runs all that is ready, and returns the value.
 
@@ -114,6 +121,7 @@ class Instance:
         self.run()
         return self.read(spec.key, partition)
 
+    @plainly
     def run(self, *, raising: bool = True) -> list[str]:
         """Runs what is ready and what follows from it, until nothing is; returns what ran, in order, such as
         ``["air.flights[2013-02-08]", "air.delays"]``.
@@ -126,6 +134,7 @@ class Instance:
         self._look()
         return self._settle(raising=raising)
 
+    @plainly
     def fail_next(self, task: object, error: BaseException | str = "it was to fail", times: int = 1) -> None:
         """Has the next attempts at a task, or at any task of a workflow or of an asset's, fail with ``error`` in place
         of being made. A task is named by its name or the function."""
@@ -134,12 +143,14 @@ class Instance:
         one = RuntimeError(error) if isinstance(error, str) else error
         self._worker.failures.setdefault(name, deque()).extend([one] * times)
 
+    @plainly
     def set_policy(self, asset: object, policy: Policy | None) -> None:
         """Joins a policy to the declared one, as `riparian policy set` does; None takes it away again."""
         self._begin()
         key = self._spec(asset).key
         policies.set_overlay(self._plane.db, self._plane.db.read(self._plane.graphs.at), key, policy, OWNER)
 
+    @plainly
     def person(self, name: str, *, groups: Iterable[str] = (), clear: Iterable[str] = ()) -> None:
         """Makes a person who can be asked about by ``as_user``, as `riparian token create` does."""
         self._begin()
@@ -149,6 +160,7 @@ class Instance:
 
     # -- what there is to see ------------------------------------------------------------------------------------------
 
+    @plainly
     def read(
         self, asset: object, partition: str | None = None, *, as_user: str | None = None, type: object = None
     ) -> Any:
@@ -169,6 +181,7 @@ class Instance:
             exc.add_note(f"{target_of(spec.key, why['partition'])} is {why['code']}: {why['words']}")
             raise
 
+    @plainly
     def may_read(self, user: str, asset: object, partition: str | None = None) -> bool:
         """Whether the person may read the asset's head; raises NotFound when there is none."""
         self.read(asset, partition)
@@ -178,23 +191,27 @@ class Instance:
             return False
         return True
 
+    @plainly
     def runs(self, asset: object, partition: str | None = None) -> list[Run]:
         """Returns the runs of the asset's workflow, newest first."""
         self._begin()
         return facts.runs_of(self._plane, self._maker(asset), partition)
 
+    @plainly
     def plan(self) -> list[Planned]:
         """Returns what is queued, held and waiting, each with its cause or reason."""
         self._begin()
         self._look()
         return facts.planned(self._view())
 
+    @plainly
     def why(self, asset: object, partition: str | None = None) -> dict[str, Any]:
         """Returns what `riparian why` says: ``code`` and ``words``, the last runs. Without a partition, the newest."""
         self._begin()
         self._look()
         return self._view().why(self._spec(asset).key, partition)
 
+    @plainly
     def assert_plan(self, expected: Iterable[str] | Mapping[str, str]) -> None:
         """Asserts that ``run`` would begin with exactly these, such as ``["air.flights[2013-02-08]"]``; a mapping says
         of each also what its cause holds: ``{"air.delays": "air.flights was updated"}``."""
@@ -202,6 +219,7 @@ class Instance:
         if difference := plan_difference(expected, self.plan()):
             raise AssertionError(difference)
 
+    @plainly
     def assert_reason(self, asset: object, code: str, partition: str | None = None) -> None:
         """Asserts why the asset's partition runs, or does not: the ``code`` of `riparian why`, such as
         ``up_to_date``, ``waiting_for_tick`` or ``upstream_failed``."""

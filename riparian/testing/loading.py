@@ -54,7 +54,6 @@ class Loaded:
 def of_project(start: Path) -> Loaded:
     """Loads the project whose configuration lies in ``start`` or above it; raises InvalidProject that names what is
     wrong with its declarations, Invalid when there is no project."""
-    __tracebackhide__ = True
     # The environment is that of the machine that runs the tests: it says where a server is, not what is tested.
     found = settings.load(start, environ={})
     if found.file is None:
@@ -78,7 +77,6 @@ def of_project(start: Path) -> Loaded:
 def of(things: Sequence[object]) -> Loaded:
     """Loads what a test names: modules, or sources and decorated functions. Raises InvalidProject as ``of_project``
     does, Invalid for anything that declares nothing."""
-    __tracebackhide__ = True
     modules = [thing for thing in things if isinstance(thing, ModuleType)]
     declared = list(dict.fromkeys(_by_name(modules)))
     named = ModuleType(f"riparian_named_{next(_numbers)}")
@@ -127,7 +125,6 @@ def _loaded(
     modules: Mapping[str, ModuleType],
     named: ModuleType | None = None,
 ) -> Loaded:
-    __tracebackhide__ = True
     found = described(root, name, declared, modules)
     if found.manifest is None:
         raise InvalidProject(found.problems)
@@ -139,7 +136,6 @@ def _loaded(
 @functools.cache
 def _imported(root: Path, names: tuple[str, ...]) -> tuple[tuple[Declared, ...], frozenset[str]]:
     """Imports a project's modules; returns what was declared by that, and the modules that were new."""
-    __tracebackhide__ = True
     before = set(sys.modules)
     with collecting() as declared:
         problems = [p for name in names if (p := import_problem(root, name)) is not None]

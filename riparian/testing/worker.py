@@ -19,7 +19,6 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-import riparian
 from riparian.scheduler import dispatch, sessions
 from riparian.scheduler.core.protocol import (
     DEFAULT_POOL,
@@ -38,8 +37,7 @@ from riparian.scheduler.worker import runner
 from riparian.scheduler.worker.messages import Outcome
 from riparian.storage.metadata.schema import run, step
 from riparian.testing.told import RunFailed, target_of
-
-_OURS = str(Path(riparian.__file__).parent)
+from riparian.testing.traces import outside
 
 ARRIVALS = "@arrivals"
 """The pool of the steps that take files in: they can be performed alone, and what is queued beside them stays so."""
@@ -152,11 +150,8 @@ def _told(raised: list[BaseException], result: Result, lease: Lease) -> BaseExce
     if not raised:
         return None if result.status == 200 else RunFailed(f"{lease.task} of {lease.workflow}: {result.reason}")
     (error,) = raised
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
-        trace = trace.tb_next
     error.add_note(f"raised by {lease.task}, a task of {target_of(lease.workflow, lease.partition)}")
-    return error.with_traceback(trace)
+    return error.with_traceback(outside(error.__traceback__))
 
 
 @contextmanager

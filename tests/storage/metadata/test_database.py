@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from riparian.assets.errors import Conflict
 from riparian.storage.metadata import counters
-from riparian.storage.metadata.database import Database, sqlite_url
+from riparian.storage.metadata.database import Database, memory_url, sqlite_url
 from riparian.storage.metadata.schema import counter
 
 
@@ -268,6 +268,20 @@ def test_a_cancelled_request_in_a_group_that_fails_does_not_end_the_writer(db):
         broken.result(10)
 
     assert 1 == db.submit(lambda tx: counters.advance(tx, "n")).result(10)
+
+
+def test_a_database_in_memory_is_shared_by_its_connections_and_gone_with_them():
+    """Its writer and its readers see one catalogue; the next one of that name is empty. No file is made."""
+    found = []
+    for _ in range(2):
+        db = Database(memory_url("shared"))
+        found.append(count(db, "change_seq"))
+        db.write(lambda tx: counters.advance(tx, "change_seq"))
+        found.append(count(db, "change_seq"))
+        db.close()
+
+    assert [0, 1, 0, 1] == found
+    assert [] == [path for path in Path().iterdir() if "shared" in path.name]
 
 
 def test_memory_databases_are_refused():
