@@ -30,8 +30,8 @@ def is_first_party(root: Path, file: Path) -> bool:
 def closure(root: Path, loaded: Iterable[Path], *, complete: bool = True) -> dict[str, bytes]:
     """Returns the content of every file of the project's code, by its path relative to ``root``, sorted.
 
-    ``loaded`` are the first-party files that importing the project loaded; when they are not ``complete``, those among
-    them that were named, and what they import is found in their text too.
+    ``loaded`` are the first-party files that importing the project loaded. Where they are not all of them
+    (``complete=False``), what they import is found in their text.
     """
     contents: dict[str, bytes] = {}
     waiting = [(path, not complete) for path in loaded]

@@ -47,6 +47,8 @@ class Arrivals:
         if not own:
             reason = next((s.reason for s in seen if s.reason), "files of such a name never arrive")
             raise Invalid(f"{path} is no file of {source.key}: {reason}")
+        if partition not in (WHOLE, own[0].partition):
+            raise Invalid(f"{path} stands for {own[0].partition!r}, not for {partition!r}; leave one of the two out")
         return seen
 
     def _name(self, watch: Watch, partition: str) -> str:

@@ -47,6 +47,7 @@ class Instance:
         self._assets = {a.key: a for a in loaded.manifest.assets}
         self._people: dict[str, Principal] = {}
         self._stack = ExitStack()
+        self._is_open = False
         self._has_begun = False
         self._plane: ControlPlane
         self._worker: Worker
@@ -74,12 +75,14 @@ class Instance:
     def __enter__(self) -> Instance:
         self._plane = self._stack.enter_context(plane_in_memory(self.clock))
         self._stack.enter_context(self._loaded.importable())
+        self._is_open = True
         return self
 
     def __repr__(self) -> str:
         return f"<Instance of {self._loaded.manifest.project} at {self.clock.now:%Y-%m-%d %H:%M:%S} UTC>"
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._is_open = False
         self._stack.close()
 
     # -- what the world does -------------------------------------------------------------------------------------------
@@ -233,10 +236,10 @@ class Instance:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        if not self._is_open:
+            raise Invalid("the instance is not open; write: with Instance.of_project() as instance")
         if self._has_begun:
             return
-        if not hasattr(self, "_plane"):
-            raise Invalid("the instance is not open; write: with Instance.of_project() as instance")
         self._has_begun = True
         self.clock.begin()
         self._worker = Worker(self._plane, self._loaded.root)

@@ -15,6 +15,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from riparian import (
     ALL,
@@ -173,6 +175,10 @@ def test_a_name_says_the_partition(instance: Instance) -> None:
         (lambda i: i.drop(raw, 7, "2013-02-08"), "can not say a int"),
         (lambda i: i.drop(names, {1, 2}), "is no JSON"),
         (lambda i: i.drop(raw, TEXT, name=".hidden.csv"), "never arrive"),
+        (
+            lambda i: i.drop(raw, TEXT, "2013-02-08", name="20130209.csv"),
+            "stands for '2013-02-09', not for '2013-02-08'",
+        ),
         (lambda i: i.drop(raw, TEXT, name="../../out.csv"), "outside of the source's folder"),
         (lambda i: i.fail_next("lat"), "no task, workflow or asset is called 'lat'"),
         (lambda i: i.read(late, as_user="ana"), "nobody is called 'ana'"),
@@ -568,6 +574,42 @@ def test_a_module_stands_for_all_that_it_declares() -> None:
 
 
 def test_an_instance_is_opened_first() -> None:
-    """And the message says how."""
+    """And the message says how; what was closed is not open either."""
+    instance = Instance.of(*PIPELINE)
     with pytest.raises(Invalid, match="write: with Instance"):
-        Instance.of(*PIPELINE).run()
+        instance.run()
+    with instance:
+        instance.run()
+    with pytest.raises(Invalid, match="write: with Instance"):
+        instance.run()
+
+
+ACTS = st.one_of(
+    st.tuples(st.just("drop"), st.integers(1, 3), st.integers(0, 40)),
+    st.tuples(st.just("run")),
+    st.tuples(st.just("advance"), st.integers(1, 90)),
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(ACTS, max_size=8))
+def test_the_end_is_the_same_whenever_work_is_done(acts: list[tuple[Any, ...]]) -> None:
+    """Any deliveries, in any order, with work and time between them or not: what is made in the end is made of the
+    last delivery of each day."""
+    expected: dict[str, int] = {}
+    with Instance.of(*PIPELINE) as instance:
+        for act in acts:
+            if act[0] == "drop":
+                day = f"2013-02-0{act[1]}"
+                instance.drop(raw, f"carrier,late\nUA,{act[2]}\n", day)
+                expected[day] = int(act[2] > 15)
+            elif act[0] == "run":
+                instance.run()
+            else:
+                instance.clock.advance(days=act[1])
+        instance.run()
+
+        assert expected == {day: instance.read(late, day) for day in expected}
+        if expected:
+            assert {"late": sum(expected.values()), "days": sorted(expected)} == instance.read(total)
+        instance.assert_plan([])
