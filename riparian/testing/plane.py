@@ -27,8 +27,8 @@ _numbers = itertools.count(1)
 def plane_in_memory(clock: Clock) -> Iterator[ControlPlane]:
     """A control plane without its loops; its project's folder is an empty one, in which files may arrive."""
     name = f"riparian-{next(_numbers)}"
-    folder = Path(tempfile.mkdtemp(prefix="riparian-test-"))
     copied = _copy(name)
+    folder = Path(tempfile.mkdtemp(prefix="riparian-test-"))
     try:
         settings = ControlSettings(
             root=folder / "project",
