@@ -4,6 +4,7 @@ if __name__ != "riparian.assets":
 from riparian.assets.arrival import FileDrop
 from riparian.assets.declare import Input, Source, asset, source
 from riparian.assets.errors import DeclarationError, RiparianError
+from riparian.assets.limits import Limit
 from riparian.assets.partitions import AllPartitions, Daily, Identity, One, Static
 from riparian.assets.policy import ALL, Policy
 from riparian.assets.retry import Retry
@@ -18,6 +19,7 @@ __all__ = [
     "FileDrop",
     "Identity",
     "Input",
+    "Limit",
     "NoUpdate",
     "One",
     "Policy",

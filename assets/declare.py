@@ -6,7 +6,7 @@ Declaring has no effect but its value: only inside ``collecting()`` is it also n
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dict
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, key_of, parse_key
+from riparian.assets.limits import Limit, limits_of, priority_of
 from riparian.assets.partitions import KINDS, AllPartitions, Identity, Mapping, One, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
@@ -61,6 +62,15 @@ class Input:
         expect("mapping", self.mapping, (Identity, AllPartitions, One), "Identity(), AllPartitions() or One()")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Urgency:
+    """How much of a workflow may be under way at once, what it goes before, and how long a run may take."""
+
+    limits: tuple[Limit, ...] = ()
+    priority: int = 0
+    run_timeout_seconds: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Declaration:
     """What ``@asset`` says about ``function``. ``inputs`` holds the explicit ones only, by parameter."""
@@ -75,6 +85,7 @@ class Declaration:
     timeout_seconds: float | None
     description: str
     location: Location
+    urgency: Urgency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,6 +101,7 @@ class Workflow:
     policies: Dict[AssetKey, Policy | None]
     description: str
     location: Location
+    urgency: Urgency
 
 
 Declared = Source | Declaration | Workflow
@@ -149,13 +161,18 @@ def asset(
     policy: Policy | None = None,
     retry: Retry | None = None,
     timeout: float | timedelta | None = None,
+    limits: Limit | Iterable[Limit] | None = None,
+    priority: int = 0,
+    run_timeout: float | timedelta | None = None,
     description: str | None = None,
 ) -> Callable[[F], F]:
     """Declares that the decorated function makes the asset ``key``, and returns the function unchanged.
 
     Its parameters receive the assets that ``inputs`` names (a key, a source, a decorated function, or ``Input``), else
     those whose last segment is the parameter's name; ``ctx`` receives the context. Without ``trigger`` it runs when a
-    consumed asset was updated. ``timeout`` is in seconds, or a timedelta.
+    consumed asset was updated. ``timeout`` is of one try, ``run_timeout`` of the whole run from its first grant, with
+    all tries and pauses; both in seconds, or a timedelta. ``limits`` say how much may be under way at once. Of what is
+    ready a higher ``priority`` (-100 to 100) goes first, until others have waited longer: 10 minutes are worth one.
     Raises DeclarationError when a value can not be meant.
     """
     parsed = parse_key(key)
@@ -164,6 +181,7 @@ def asset(
     expect_cut(partitions, trigger)
     explicit = {parameter: consumed(asset) for parameter, asset in (inputs or {}).items()}
     seconds = seconds_of(timeout)
+    urgency = urgency_of(limits, priority, run_timeout)
 
     def decorate(function: F) -> F:
         plain = plain_function(function)
@@ -178,6 +196,7 @@ def asset(
             timeout_seconds=seconds,
             description=first_line(plain.__doc__) if description is None else description,
             location=location_of(plain),
+            urgency=urgency,
         )
         function.__riparian__ = declared  # type: ignore[attr-defined]  # functions take any attribute
         note(declared)
@@ -230,17 +249,26 @@ def expect_cut(partitions: object, trigger: object = None) -> None:
     expect("trigger", trigger, (Trigger,), "on_update(), on_cron('0 6 * * *') or manual()")
 
 
-def seconds_of(timeout: float | timedelta | None) -> float | None:
+def urgency_of(limits: Limit | Iterable[Limit] | None, priority: int, run_timeout: float | timedelta | None) -> Urgency:
+    """Returns what is said of all runs of a workflow; raises DeclarationError for what can not be meant."""
+    return Urgency(
+        limits=limits_of(limits),
+        priority=priority_of(priority),
+        run_timeout_seconds=seconds_of(run_timeout, "run_timeout"),
+    )
+
+
+def seconds_of(timeout: float | timedelta | None, name: str = "timeout") -> float | None:
     """Returns the seconds that a time-out says; raises DeclarationError when they leave no time."""
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if seconds is None:
         return None
     if type(seconds) not in (int, float) or not seconds <= LONGEST_SECONDS:
         raise DeclarationError(
-            f"timeout={timeout!r} can not be meant; write seconds or a timedelta, of at most {LONGEST_SECONDS:,}"
+            f"{name}={timeout!r} can not be meant; write seconds or a timedelta, of at most {LONGEST_SECONDS:,}"
         )
     if seconds < SHORTEST_SECONDS:
-        raise DeclarationError(f"timeout={timeout!r} leaves no time to run; write seconds above 0")
+        raise DeclarationError(f"{name}={timeout!r} leaves no time to run; write seconds above 0")
     return seconds
 
 

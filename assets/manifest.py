@@ -12,12 +12,13 @@ from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, Kinds, judge, texts, within
 from riparian.assets.keys import AssetKey, parse_key
+from riparian.assets.limits import Limit, limits_of, priority_of
 from riparian.assets.partitions import MAPPINGS, Mapping, Partitions, partitions_from_json
 from riparian.assets.policy import Policy
-from riparian.assets.tasks import TaskSpec, task_from_json, task_json
+from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS, TaskSpec, task_from_json, task_json
 from riparian.assets.triggers import Trigger, trigger_from_json
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,9 @@ class WorkflowSpec:
     partitions: Partitions | None = None
     fingerprint: str = ""
     location: Location | None = None
+    limits: tuple[Limit, ...] = ()
+    priority: int = 0
+    run_timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +166,9 @@ _WORKFLOW_FIELDS: Dict[str, Kinds] = {
     "fingerprint": TEXT,
     "partitions": OBJECT,
     "location": LIST,
+    "limits": LIST,
+    "priority": (int,),
+    "run_timeout_seconds": NUMBER,
 }
 LONGEST_SETTLE_SECONDS = 86_400
 
@@ -253,6 +260,12 @@ def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
         body["partitions"] = w.partitions.to_json()
     if w.location is not None:
         body["location"] = _location_json(w.location)
+    if w.limits:
+        body["limits"] = [[limit.most, limit.key] for limit in w.limits]
+    if w.priority:
+        body["priority"] = w.priority
+    if w.run_timeout_seconds is not None:
+        body["run_timeout_seconds"] = w.run_timeout_seconds
     return body
 
 
@@ -272,6 +285,8 @@ def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], As
         raise DeclarationError("two inputs have one name; name each once")
     if not body["tasks"]:
         raise DeclarationError("it has no tasks; name at least one")
+    if "run_timeout_seconds" in body:
+        within(body["run_timeout_seconds"], SHORTEST_SECONDS, LONGEST_SECONDS, "run_timeout_seconds")
     return WorkflowSpec(
         key=name,
         inputs=tuple([InputSpec(parameter=p, asset=key(a), mapping=MAPPINGS[m]) for p, a, m in body["inputs"]]),
@@ -281,4 +296,7 @@ def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], As
         partitions=partitions_from_json(body.get("partitions")),
         fingerprint=body["fingerprint"],
         location=_location(body),
+        limits=limits_of([Limit(most, key) for most, key in body["limits"]]) if "limits" in body else (),
+        priority=priority_of(body.get("priority", 0)),
+        run_timeout_seconds=body.get("run_timeout_seconds"),
     )

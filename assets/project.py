@@ -215,6 +215,9 @@ def _asset(declared: Declaration, reader: _Reader, catalogue: Catalogue) -> tupl
         partitions=declared.partitions,
         fingerprint=reader.fingerprint(declared.function),
         location=location,
+        limits=declared.urgency.limits,
+        priority=declared.urgency.priority,
+        run_timeout_seconds=declared.urgency.run_timeout_seconds,
     )
     return made, workflow
 
@@ -247,6 +250,9 @@ def _workflow(declared: Workflow, reader: _Reader, catalogue: Catalogue) -> tupl
         partitions=declared.partitions,
         fingerprint=_fingerprint(declared, body, tasks, reader),
         location=location,
+        limits=declared.urgency.limits,
+        priority=declared.urgency.priority,
+        run_timeout_seconds=declared.urgency.run_timeout_seconds,
     )
     return made, workflow
 

@@ -7,7 +7,7 @@ each task it calls becomes a step of every run. Called by anybody else, a workfl
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dict
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,9 +26,11 @@ from riparian.assets.declare import (
     note,
     plain_function,
     seconds_of,
+    urgency_of,
 )
 from riparian.assets.errors import DeclarationError
 from riparian.assets.keys import AssetKey, key_of, last_segment, parse_key
+from riparian.assets.limits import Limit
 from riparian.assets.partitions import Mapping, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
@@ -197,6 +199,9 @@ def workflow(
     partitions: Partitions | None = None,
     trigger: Trigger | None = None,
     policy: Policy | Dict[str, Policy] | None = None,
+    limits: Limit | Iterable[Limit] | None = None,
+    priority: int = 0,
+    run_timeout: float | timedelta | None = None,
     description: str | None = None,
 ) -> Callable[[F], F]:
     """Declares that the body below composes tasks, and returns it unchanged.
@@ -204,6 +209,7 @@ def workflow(
     The body's parameters receive the assets of ``consumes`` (keys, sources, decorated functions or ``Input``) whose
     last segment they bear; a dict says which receives which. It returns ``{key: the result of a task}`` for each asset
     of ``produces``; their heads move together when a run has ended. ``policy`` is of each of them, or a dict by key.
+    ``limits``, ``priority`` and ``run_timeout`` (of the whole run) are as in @asset.
     Raises DeclarationError when a value can not be meant.
     """
     parsed = parse_key(key)
@@ -213,6 +219,7 @@ def workflow(
     for one in policies.values():
         expect("policy", one, (Policy,), "Policy(readers={'ops'})")
     inputs = _inputs(consumes)
+    urgency = urgency_of(limits, priority, run_timeout)
 
     def decorate(body: F) -> F:
         plain = plain_function(body, "@workflow")
@@ -226,6 +233,7 @@ def workflow(
             policies=policies,
             description=first_line(plain.__doc__) if description is None else description,
             location=location_of(plain),
+            urgency=urgency,
         )
         body.__riparian__ = declared  # type: ignore[attr-defined]  # functions take any attribute
         note(declared)

@@ -66,7 +66,7 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
             error = _cut(report.error or "the worker gave no reason")
             _fail(tx, run, step, report.outcome, error, retryable=report.retryable)
         case "released":
-            runs.end_attempt(tx, step.id, step.epoch, "released", None)
+            runs.end_attempt(tx, step, "released", None)
             runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, attempts=step.attempts - 1)
         case "lost":
             lose(tx, step, _cut(report.error or "its process died"))
@@ -84,7 +84,7 @@ def _cut(said: str) -> str:
 
 def lose(tx: Tx, step: Row[Any], why: str) -> None:
     """Revokes the lease of a step whose worker or process is gone, and lets another try it at once."""
-    runs.end_attempt(tx, step.id, step.epoch, "lost", why)
+    runs.end_attempt(tx, step, "lost", why)
     losses = step.losses + 1
     if may_repeat_lost(losses):
         runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, losses=losses, ready_at=tx.now)
@@ -235,7 +235,7 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
             if becomes and p.parameter in spec.made_from
         ]
         versions.add(tx, values, inputs)
-    runs.end_attempt(tx, step.id, step.epoch, "succeeded", None)
+    runs.end_attempt(tx, step, "succeeded", None)
     runs.move_step(tx, step.id, "succeeded")
     through, fault = go_on(tx, run.id, step.task, pins)
     if fault:
@@ -245,7 +245,7 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
 
 
 def _fail(tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool) -> None:
-    runs.end_attempt(tx, step.id, step.epoch, outcome, error)
+    runs.end_attempt(tx, step, outcome, error)
     failures = step.failures + 1
     if run.kind == "ingest":
         # A share that is away comes back; only a file that was written anew since is not worth another try.

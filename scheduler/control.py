@@ -7,12 +7,12 @@ import threading
 from typing import Any
 
 from riparian.assets.errors import DeclarationError
-from riparian.scheduler import clock, ingest, sessions
+from riparian.scheduler import clock, ingest, overdue, sessions
 from riparian.scheduler.alarm import Alarm
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import ControlSettings, Plane
 from riparian.scheduler.tick import look_again, tick_safely
-from riparian.storage.metadata import files, timers
+from riparian.storage.metadata import files, slots, timers
 from riparian.storage.metadata import sessions as session_rows
 from riparian.storage.metadata.database import Tx
 
@@ -40,6 +40,7 @@ class ControlPlane(Plane):
         """Takes up where the last process ended. Workers that are still there keep their leases."""
         until = int(self.settings.lease_seconds * 1_000_000)
         self.db.write(lambda tx: session_rows.renew_all(tx, tx.now + until))
+        self.db.write(slots.call_all)  # the operator may have set other limits
         self.watch()
         for thread in self._threads:
             thread.start()
@@ -130,6 +131,7 @@ class ControlPlane(Plane):
             clock.ring(tx, graph, [subject for kind, subject in due if kind == "cron"])
             if any(kind == "plan" for kind, _ in due):
                 look_again(tx)
+            overdue.end(tx, [subject for kind, subject in due if kind == "run"])
         done = tick_safely(tx, graph)
         if done.planned:
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))

@@ -129,11 +129,15 @@ def grant(tx: Tx, plane: Plane, graph: Graph, session: Row[Any], want: int) -> t
 
     The run of a step that can not be granted fails, with the reason; the others are granted.
     """
-    steps = runs.lease(tx, session.id, session.pool, want)
+    steps, more = runs.lease(tx, session.id, session.pool, want, plane.limits(graph))
+    if more:
+        tx.after_commit.append(lambda: plane.bells.ring(session.pool))
     if not steps:
         return ()
     of = runs.by_id(tx, [s.run for s in steps])
-    runs.start(tx, of)
+    runs.start(tx, of.values())
+    if any(run.state == "queued" and run.timeout_seconds is not None for run in of.values()):
+        tx.after_commit.append(plane.bells.ring_daemon)  # which sets the alarm
     granted = Granted(tx, of.values(), len(steps))
     attempts: list[dict[str, Any]] = []
     leases: list[Lease] = []

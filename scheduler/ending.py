@@ -41,14 +41,16 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
                 "ticks": json.dumps(cause.body.get("ticks", {}), sort_keys=True),
             },
         )
-    runs.end(tx, run.id, "succeeded")
+    runs.end(tx, run, "succeeded")
     staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
     staleness.release(tx, run.workflow, run.partition)
 
 
-def fail(tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "cancelled"] = "failed") -> None:
+def fail(
+    tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "timed_out", "cancelled"] = "failed"
+) -> None:
     """Ends the run without anything of it being seen; what else of it goes on is fenced."""
-    runs.end(tx, run.id, outcome, error)
+    runs.end(tx, run, "cancelled" if outcome == "cancelled" else "failed", error)
     if run.kind == "ingest":
         files.end(tx, run.id, "superseded" if files.is_outdated(tx, run.id) else "quarantined", reason=error)
         staleness.mark_one(tx, run.workflow, run.partition)

@@ -12,11 +12,12 @@ from sqlalchemy import Row
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.retry import Retry
 from riparian.scheduler import ending
-from riparian.scheduler.core import flow
+from riparian.scheduler.core import flow, limits
 from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, trigger_key
 from riparian.scheduler.core.graph import Edge, Graph, is_set
 from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import decode, encode
+from riparian.scheduler.core.ranks import RunClass, lift
 from riparian.scheduler.core.seeds import seed
 from riparian.storage.metadata import counters, files, origins, runs, versions
 from riparian.storage.metadata.database import Tx
@@ -68,6 +69,8 @@ class Plan:
                 "params": encode(params).decode(),
                 "seed": seed(workflow.fingerprint, contents, params, partition, workflow.key),
                 "created_at": self._tx.now,
+                "limited": any(limit.key is None for limit in workflow.limits),
+                "timeout_seconds": workflow.run_timeout_seconds,
             }
         )
         steps, fault = _steps(self._tx, run, workflow, pins)
@@ -96,8 +99,9 @@ class Plan:
         """Ends those of the written runs that no worker has anything to do for, after all else is noted of them."""
         if not self._settled:
             return
-        runs.start(self._tx, self._settled)
-        for run in runs.by_id(self._tx, self._settled).values():
+        settled = runs.by_id(self._tx, self._settled).values()
+        runs.start(self._tx, settled)
+        for run in settled:
             if fault := self._settled[run.id]:
                 ending.fail(self._tx, run, fault)
             else:
@@ -144,6 +148,8 @@ def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> tup
             labels=task.labels,
             retry=task.retry,
             timeout_seconds=task.timeout_seconds,
+            limits=limits.names(workflow),
+            lift=lift(workflow.priority, RunClass.CURRENT),
         )
         for task in workflow.tasks
     ]
@@ -220,6 +226,8 @@ def step_values(tx: Tx, run: str, spec: StepSpec, state: str = "ready") -> dict[
         "reason": None,
         "pool": spec.pool,
         "ready_at": tx.now,
+        "rank": tx.now - spec.lift,
+        "limits": json.dumps(spec.limits) if spec.limits else None,
     }
 
 
@@ -307,4 +315,6 @@ def source_run(tx: Tx, source: str, partition: str, cause: Cause) -> dict[str, A
         "params": "{}",
         "seed": "",
         "created_at": tx.now,
+        "limited": False,
+        "timeout_seconds": None,
     }

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from riparian.scheduler.bells import Bells
+from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.limits import Limits
 from riparian.storage.access import Access
 from riparian.storage.metadata.database import Database
 from riparian.storage.metadata.definitions import GraphCache
@@ -19,7 +21,8 @@ from riparian.storage.objects import Objects
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
     """``root`` is the project's folder, ``state`` where the control plane keeps its own files. A worker that is silent
-    for ``lease_seconds`` has lost its leases; without ``sensors`` no folder is watched."""
+    for ``lease_seconds`` has lost its leases; without ``sensors`` no folder is watched. ``pool_limits`` say how many
+    steps of a pool may be under way at once, ``key_limits`` replace the numbers that are declared for limits' keys."""
 
     root: Path
     state: Path
@@ -29,6 +32,8 @@ class ControlSettings:
     lease_seconds: float = 15.0
     heartbeat_seconds: float = 3.0
     sensors: bool = True
+    pool_limits: Mapping[str, int] = field(default_factory=dict)
+    key_limits: Mapping[str, int] = field(default_factory=dict)
 
 
 class Plane:
@@ -43,6 +48,10 @@ class Plane:
         self.access = Access(self.db, self.objects, self.graphs, key=self.key)
         self.bells = Bells()
         self.opened: dict[str, tuple[str, str]] = {}  # hash of a session's secret → (session, pool)
+
+    def limits(self, graph: Graph) -> Limits:
+        """Returns the limits that hold while these are the declarations."""
+        return Limits(graph.limits, self.settings.pool_limits, self.settings.key_limits)
 
 
 def _instance_key(path: Path) -> bytes:

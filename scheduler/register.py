@@ -15,12 +15,23 @@ from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static, fits
 from riparian.assets.policy import Principal
 from riparian.assets.triggers import Manual, Missing
 from riparian.scheduler import clock
+from riparian.scheduler.core import limits
 from riparian.scheduler.core.effective import OWNERS, owns
 from riparian.scheduler.core.facts import CLOCK, Cause
 from riparian.scheduler.core.graph import Graph, identity_inputs
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.storage.metadata import audit, counters, definitions, files, planning, policies, staleness, workflows
+from riparian.storage.metadata import (
+    audit,
+    counters,
+    definitions,
+    files,
+    planning,
+    policies,
+    slots,
+    staleness,
+    workflows,
+)
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import layout
 
@@ -105,6 +116,10 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
     number = counters.value(tx, "definitions") if same else definitions.add(tx, manifest, by.name)
     graph = Graph([*others.values(), manifest])
     pending = policies.declare(tx, manifest.project, manifest.assets, f"user:{by.name}")
+    if limits.declared(graph.workflows.values()) != limits.declared(
+        w for m in (*others.values(), *([before] if before else [])) for w in m.workflows
+    ):
+        slots.call_all(tx)
     added, changed, removed = _adopt(tx, graph, manifest, before)
     clock.declare(tx, manifest.project, manifest.workflows, set(added))
     _forget_failures(tx, graph, added)

@@ -138,8 +138,8 @@ class Facts:
     """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history,
     ``adopted`` when the workflow was declared, which tells its causes from those of an earlier one of its name;
     ``missing`` are those assets without a version that the trigger asks for. ``consumed_fingerprint`` is None when no
-    run ever succeeded; ``attempted`` is the seq at which the inputs of a run that failed, or was ``cancelled``, were
-    pinned, None when the last run succeeded. Ticks are by schedule: the last that was answered, or tried."""
+    run ever succeeded; ``attempted`` is the seq at which the inputs of a run that failed, ``timed_out`` or was
+    ``cancelled`` were pinned, None when the last run succeeded. Ticks are by schedule: the last answered, or tried."""
 
     workflow: WorkflowSpec
     partition: str
@@ -155,6 +155,7 @@ class Facts:
     attempted: int | None = None
     attempted_ticks: Mapping[str, int] = field(default_factory=dict)
     cancelled: bool = False
+    timed_out: bool = False
     unfinished: Unfinished | None = None
     blocker: Blocker | None = None
     ask: Cause | None = None

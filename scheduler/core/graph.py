@@ -10,6 +10,7 @@ from functools import cached_property
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, AllPartitions, Identity, Interval
+from riparian.scheduler.core import limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,11 @@ class Graph:
         """Returns the key of the workflow that makes ``asset``; a source's ingest workflow has the source's key."""
         spec = self.producer(asset)
         return spec.key if spec else asset
+
+    @cached_property
+    def limits(self) -> Mapping[str, int]:
+        """How many may be under each declared limit, by its name."""
+        return limits.declared(self.workflows.values())
 
     @cached_property
     def depth(self) -> Mapping[str, int]:

@@ -40,7 +40,8 @@ class StepSpec:
 
     ``outputs`` are the assets that it makes; none: its result is an intermediate. ``made_from`` are the workflow's
     inputs that it takes itself or through the tasks before it. ``item`` is set where a map goes through the results of
-    another and some made none: the number of the one that it receives. The rest is as in TaskSpec.
+    another and some made none: the number of the one that it receives. ``limits`` are the names of those that it takes
+    places under, in order; its rank lies ``lift`` microseconds before it is ready. The rest is as in TaskSpec.
     """
 
     task: str
@@ -61,3 +62,5 @@ class StepSpec:
     retry: Retry = field(default_factory=Retry)
     timeout_seconds: float | None = None
     pool: str = DEFAULT_POOL
+    limits: tuple[str, ...] = ()
+    lift: int = 0

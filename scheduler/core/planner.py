@@ -150,7 +150,12 @@ def _without_inputs(facts: Facts, standing: Standing) -> Decision:
 
 def _failed(facts: Facts, standing: Standing, why: str = "") -> Decision:
     """The last run failed, or was cancelled, and nothing new has happened; the next tick is, so it is waited for."""
-    code, words = ("cancelled", "was cancelled") if facts.cancelled else ("failed", f"failed{why}")
+    if facts.cancelled:
+        code, words = "cancelled", "was cancelled"
+    elif facts.timed_out:
+        code, words = "timed_out", f"took longer than it may{why}"
+    else:
+        code, words = "failed", f"failed{why}"
     ways = "an update or a request" if facts.cancelled else "an update, a repair or a request"
     if standing.clock:
         return _hold_for_tick(facts, code, f"its last run {words}; {ways} runs it again, or {_next_tick(standing)}")

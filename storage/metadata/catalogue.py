@@ -84,7 +84,7 @@ _UNFINISHED = select(run.c.workflow, run.c.state).where(
     run.c.workflow.in_(_MANY), run.c.state.in_(("queued", "running"))
 )
 _FAILED = (
-    select(attempted.c.workflow).where(attempted.c.workflow.in_(_MANY), attempted.c.outcome == "failed").distinct()
+    select(attempted.c.workflow).where(attempted.c.workflow.in_(_MANY), attempted.c.outcome != "cancelled").distinct()
 )
 _FIRST_OF_MANY = {"failed": 0, "leased": 1, "paused": 2, "ready": 3, "blocked": 4}
 # Those of many that a person looks for come first.

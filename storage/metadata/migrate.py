@@ -8,7 +8,7 @@ from sqlalchemy import Engine, inspect, text
 
 from riparian.assets.errors import RiparianError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision under ``migrations/versions``; a test compares the two."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")

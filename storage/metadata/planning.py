@@ -53,7 +53,7 @@ _ANY_UNFINISHED = (
 )
 _ANY_ATTEMPTED = (
     select(attempted.c.workflow, func.min(attempted.c.partition).label("partition"))
-    .where(among(attempted.c.workflow, "keys"), attempted.c.outcome == "failed")
+    .where(among(attempted.c.workflow, "keys"), attempted.c.outcome != "cancelled")
     .group_by(attempted.c.workflow)
 )
 _MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerprint)
@@ -114,6 +114,7 @@ def load_many(
             attempted=attempt.as_of if attempt else None,
             attempted_ticks=json.loads(attempt.ticks) if attempt else {},
             cancelled=attempt is not None and attempt.outcome == "cancelled",
+            timed_out=attempt is not None and attempt.outcome == "timed_out",
             unfinished=going.get(target),
             ask=(asks or {}).get(target),
         )
@@ -144,7 +145,7 @@ def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Bl
 
 
 def _failures(tx: Tx, targets: Iterable[Target]) -> Iterator[Any]:
-    return (r for r in in_pairs(tx, _ATTEMPTED, targets) if r.outcome == "failed")
+    return (r for r in in_pairs(tx, _ATTEMPTED, targets) if r.outcome != "cancelled")
 
 
 class _Waits:

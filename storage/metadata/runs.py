@@ -8,9 +8,12 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, exists, func, insert, or_, select, text, update
 
+from riparian.assets.limits import MOST_AT_ONCE
 from riparian.assets.tasks import label_of
 from riparian.scheduler.core.flow import Ended, State
 from riparian.scheduler.core.lifecycle import RUN, STEP, before
+from riparian.scheduler.core.limits import BACK_OFF, POOL, Limits
+from riparian.storage.metadata import slots, timers
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import attempt, run, session, step, version
@@ -38,9 +41,20 @@ _CANCEL_STEPS = (
 )
 _READY = (
     select(step.c.id)
-    .where(_IS_READY, step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
-    .order_by(step.c.ready_at, step.c.id)
+    .where(_IS_READY, step.c.waits_for == "", step.c.pool == bindparam("pool"))
     .limit(bindparam("want"))
+)
+_IS_LATER = text("step.state = 'ready' AND step.waits_for = '@clock'")
+_BACK = select(step.c.id).where(_IS_LATER, step.c.pool == bindparam("pool"), step.c.ready_at <= bindparam("now"))
+_COME_BACK = (
+    update(step)
+    .where(_IS_LATER, step.c.pool == bindparam("of_pool"), step.c.ready_at <= bindparam("now"))
+    .values(waits_for="")
+)
+_LEASED_IN = (
+    select(func.count())
+    .select_from(session.join(step, step.c.session == session.c.id))
+    .where(session.c.closed_at.is_(None), session.c.pool == bindparam("pool"), _IS_LEASED)
 )
 _COUNT_READY = select(func.count()).select_from(_READY.subquery())
 _LEASE = (
@@ -69,12 +83,17 @@ _END_RUN = {
     .values(state=how, ended_at=bindparam("now"), error=bindparam("why"))
     for how in ("succeeded", "failed", "cancelled")
 }
-_MOVED = ("epoch", "attempts", "failures", "losses", "ready_at")
+_MOVED = ("epoch", "attempts", "failures", "losses", "ready_at", "waits_for")
 # One statement a state; what a move does not name (NULL) keeps its value.
 _MOVE_STEP = {
     to: update(step)
     .where(step.c.id == bindparam("step_id"), step.c.state.in_(before(STEP, to)))
-    .values(state=to, session=None, **{c: func.coalesce(bindparam(f"new_{c}"), step.c[c]) for c in _MOVED})
+    .values(
+        state=to,
+        session=None,
+        rank=step.c.rank + func.coalesce(bindparam("new_ready_at"), step.c.ready_at) - step.c.ready_at,
+        **{c: func.coalesce(bindparam(f"new_{c}"), step.c[c]) for c in _MOVED},
+    )
     for to in ("ready", "succeeded", "failed")
 }
 _UNFINISHED = select(run.c.id).where(
@@ -132,6 +151,7 @@ _UNBLOCK = (
         map_index=bindparam("item"),
         spec=func.coalesce(bindparam("new_spec"), step.c.spec),
         ready_at=bindparam("now"),
+        rank=step.c.rank + bindparam("now") - step.c.ready_at,
     )
 )
 _CANCEL_ATTEMPTS = (
@@ -182,31 +202,51 @@ def supersede(tx: Tx, pairs: Sequence[tuple[str, str]]) -> None:
     """Ends runs that no worker has touched in favour of newer ones: (old, new)."""
     if pairs:
         tx.conn.execute(_SUPERSEDE, [{"old": old, "new": new, "now": tx.now} for old, new in pairs])
+        calls = [slots.clear(tx, old) for old, _ in pairs]
         tx.conn.execute(_CANCEL_STEPS, [{"old": old} for old, _ in pairs])
+        for each in calls:
+            slots.call(tx, each)
 
 
-def lease(tx: Tx, session_id: str, pool: str, most: int) -> Sequence[Row[Any]]:
+def lease(tx: Tx, session_id: str, pool: str, most: int, limits: Limits) -> tuple[Sequence[Row[Any]], bool]:
     """Gives up to ``most`` ready steps to the session and returns them with their new epoch; a fair share when other
-    sessions are there too."""
+    sessions are there too, and none beyond a limit. Also returns whether there may be more to look at."""
     if not is_ready(tx, pool):
-        return ()
+        return (), False
+    most = min(most, _room(tx, pool, limits))
+    if most <= 0:
+        return (), False
+    tx.conn.execute(_COME_BACK, {"of_pool": pool, "now": tx.now})
     sessions = (tx.conn.execute(_LIVE_SESSIONS, {"pool": pool}).scalar() or 1) if most > 1 else 1
     # More than all of them together could take need not be counted.
-    ready = tx.conn.execute(_COUNT_READY, {"pool": pool, "now": tx.now, "want": most * sessions}).scalar_one()
+    ready = tx.conn.execute(_COUNT_READY, {"pool": pool, "want": most * sessions}).scalar_one()
     share = min(most, -(-ready // sessions))
-    ids = list(tx.conn.execute(_READY, {"pool": pool, "now": tx.now, "want": share}).scalars())
-    rows = tx.conn.execute(_LEASE, {"ids": ids, "holder": session_id}).all()
-    return sorted(rows, key=lambda r: ids.index(r.id))
+    ids, more = slots.admit(tx, pool, share, limits)
+    rows = tx.conn.execute(_LEASE, {"ids": ids, "holder": session_id}).all() if ids else ()
+    return sorted(rows, key=lambda r: ids.index(r.id)), more
+
+
+def _room(tx: Tx, pool: str, limits: Limits) -> int:
+    """Returns how many more steps of the pool may be under way."""
+    if (most := limits.most(f"{POOL}{pool}")) is None:
+        return MOST_AT_ONCE
+    return most - int(tx.conn.execute(_LEASED_IN, {"pool": pool}).scalar_one())
 
 
 def is_ready(tx: Tx, pool: str) -> bool:
-    """Whether a step of the pool waits for a worker."""
-    return tx.conn.execute(_READY, {"pool": pool, "now": tx.now, "want": 1}).first() is not None
+    """Whether a step of the pool waits for a worker, and for nothing else that is known."""
+    if tx.conn.execute(_READY, {"pool": pool, "want": 1}).first() is not None:
+        return True
+    return tx.conn.execute(_BACK, {"pool": pool, "now": tx.now}).first() is not None
 
 
-def start(tx: Tx, run_ids: Iterable[str]) -> None:
-    """Notes that the runs' first steps were granted."""
-    tx.conn.execute(_START_RUNS, {"ids": sorted(set(run_ids)), "now": tx.now})
+def start(tx: Tx, granted: Iterable[Row[Any]]) -> None:
+    """Notes that steps of these runs were granted; from the first one on the time of the run counts."""
+    began = [run for run in granted if run.state == "queued"]
+    if began:
+        tx.conn.execute(_START_RUNS, {"ids": sorted({run.id for run in began}), "now": tx.now})
+        dues = [(r.id, tx.now + int(r.timeout_seconds * 1_000_000)) for r in began if r.timeout_seconds is not None]
+        timers.put_many(tx, "run", dues)
 
 
 def add_attempts(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
@@ -231,8 +271,11 @@ def attempt_row(tx: Tx, step_id: str, epoch: int) -> Row[Any] | None:
     return tx.conn.execute(_ATTEMPT, {"step_id": step_id, "at_epoch": epoch}).first()
 
 
-def end_attempt(tx: Tx, step_id: str, epoch: int, outcome: str, error: str | None) -> None:
-    tx.conn.execute(_END_ATTEMPT, {"step_id": step_id, "at_epoch": epoch, "now": tx.now, "how": outcome, "why": error})
+def end_attempt(tx: Tx, held: Row[Any], outcome: str, error: str | None) -> None:
+    """Notes how the attempt at a leased step ended; its places are free."""
+    values = {"step_id": held.id, "at_epoch": held.epoch, "now": tx.now, "how": outcome, "why": error}
+    tx.conn.execute(_END_ATTEMPT, values)
+    slots.leave(tx, held)
 
 
 def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
@@ -240,21 +283,29 @@ def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
 
     Raises RuntimeError when its state may not be followed by it.
     """
-    new = {f"new_{c}": columns.get(c) for c in _MOVED}
+    new: dict[str, Any] = {f"new_{c}": columns.get(c) for c in _MOVED}
+    if columns.get("ready_at", 0) > tx.now:
+        new["new_waits_for"] = BACK_OFF
     if tx.conn.execute(_MOVE_STEP[to], {"step_id": step_id, **new}).rowcount != 1:
         raise RuntimeError(f"step {step_id} can not become {to} from what it is now")
 
 
-def end(tx: Tx, run_id: str, state: str, error: str | None = None) -> None:
-    """Ends the run and cancels what is left of its steps and their attempts; their leases are revoked.
+def end(tx: Tx, ending: Row[*tuple[Any, ...]], state: str, error: str | None = None) -> None:
+    """Ends the run and cancels what is left of its steps and their attempts; their leases are revoked, and all its
+    places are free.
 
     Raises RuntimeError when the run's state may not be followed by ``state``.
     """
-    if tx.conn.execute(_END_RUN[state], {"run_id": run_id, "now": tx.now, "why": error}).rowcount != 1:
-        raise RuntimeError(f"run {run_id} can not become {state} from what it is now")
+    if tx.conn.execute(_END_RUN[state], {"run_id": ending.id, "now": tx.now, "why": error}).rowcount != 1:
+        raise RuntimeError(f"run {ending.id} can not become {state} from what it is now")
+    # A success has given up all but the run's own place already.
+    calls = slots.clear(tx, ending.id) if ending.limited or state != "succeeded" else {}
     if state != "succeeded":
-        tx.conn.execute(_CANCEL_ATTEMPTS, {"run_id": run_id, "now": tx.now, "why": error})
-        tx.conn.execute(_CANCEL_REST, {"run_id": run_id})
+        tx.conn.execute(_CANCEL_ATTEMPTS, {"run_id": ending.id, "now": tx.now, "why": error})
+        tx.conn.execute(_CANCEL_REST, {"run_id": ending.id})
+    slots.call(tx, calls)
+    if ending.timeout_seconds is not None:
+        timers.drop(tx, "run", [ending.id])
 
 
 def waits(tx: Tx, run_id: str, task: str) -> tuple[bool, bool]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -186,7 +188,9 @@ attempted = Table(
     Column("run", Name, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # the change_seq at which that run's inputs were pinned
     Column("ticks", Text, nullable=False, server_default="{}"),  # JSON {schedule: the tick it was for, in µs}
-    Column("outcome", Name, nullable=False, server_default="failed"),  # failed (it holds up what is below) | cancelled
+    Column(
+        "outcome", Name, nullable=False, server_default="failed"
+    ),  # failed | timed_out (they hold up what is below) | cancelled
 )
 
 dirty = Table(
@@ -248,6 +252,8 @@ run = Table(
     Column("started_at", Micros),
     Column("ended_at", Micros),
     Column("error", Text),
+    Column("limited", Boolean, nullable=False, server_default=false()),  # it keeps a place under its workflow's limit
+    Column("timeout_seconds", Float),  # of the whole run, from its first grant
     Index(None, "workflow", "partition", "created_at"),
     Index(None, "created_at"),
     # one unfinished run for each workflow partition
@@ -278,6 +284,10 @@ step = Table(
     Column("ready_at", Micros, nullable=False),
     Column("session", Name),
     Column("reason", Text),  # why it was skipped
+    Column("limits", Text),  # JSON list of the names of its limits, in the order in which it takes them; NULL: none
+    # of a ready step: the name of the limit that it has no place under, @clock between two tries, else empty
+    Column("waits_for", Name, nullable=False, server_default=""),
+    Column("rank", BigInteger, nullable=False, server_default="0"),  # the lowest goes first, see core/ranks.py
     Index(None, "run", "task", "map_index"),
     # what a run still waits for
     Index(
@@ -289,15 +299,33 @@ step = Table(
     ),
     Index(
         "ix_step_ready",
+        "waits_for",
         "pool",
-        "ready_at",
+        "rank",
         "id",
         sqlite_where=text("state = 'ready'"),
         postgresql_where=text("state = 'ready'"),
     ),
     Index(
+        "ix_step_later",
+        "pool",
+        "ready_at",
+        sqlite_where=text("state = 'ready' AND waits_for = '@clock'"),
+        postgresql_where=text("state = 'ready' AND waits_for = '@clock'"),
+    ),
+    Index(
         "ix_step_leased", "session", sqlite_where=text("state = 'leased'"), postgresql_where=text("state = 'leased'")
     ),
+)
+
+slot = Table(
+    "slot",
+    metadata,
+    # who has a place under which limit: a step while it is leased (or waits for its next limit), or a run to its end
+    Column("limit_name", Name, primary_key=True),
+    Column("holder", Name, primary_key=True),  # the id of the step or run
+    Column("run", Name, nullable=False),
+    Index(None, "run"),
 )
 
 attempt = Table(
@@ -370,7 +398,7 @@ timer = Table(
     "timer",
     metadata,
     # when time alone makes something worth a look
-    Column("kind", Name, primary_key=True),  # step | plan | cron
+    Column("kind", Name, primary_key=True),  # step | plan | cron | run
     Column("subject", Name, primary_key=True),
     Column("due_at", Micros, nullable=False),
     Index(None, "due_at"),

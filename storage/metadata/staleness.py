@@ -221,7 +221,7 @@ def fail(
     run: str,
     as_of: int,
     ticks: Mapping[str, int] = MappingProxyType({}),
-    outcome: Literal["failed", "cancelled"] = "failed",
+    outcome: Literal["failed", "timed_out", "cancelled"] = "failed",
     *,
     asked: bool = False,
 ) -> None:

@@ -97,7 +97,7 @@ def test_round_trip(manifest: Manifest) -> None:
     assert written == Manifest.from_body(json.loads(written)).to_json()
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"version": 2}', "null"])
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"version": 3}', "null"])
 def test_what_is_no_manifest_is_refused(body: str) -> None:
     """Anything else is refused as one kind of error, with a remedy."""
     with pytest.raises(DeclarationError, match="riparian apply"):
@@ -106,8 +106,8 @@ def test_what_is_no_manifest_is_refused(body: str) -> None:
 
 def test_another_version_is_refused() -> None:
     """A manifest of another version names both versions."""
-    with pytest.raises(DeclarationError, match=r"version 3.*reads 2"):
-        Manifest.from_json(Manifest(project="p", bundle="b").to_json().replace('"version":2', '"version":3'))
+    with pytest.raises(DeclarationError, match=r"version 4.*reads 3"):
+        Manifest.from_json(Manifest(project="p", bundle="b").to_json().replace('"version":3', '"version":4'))
 
 
 def test_a_key_that_is_none_is_refused() -> None:

@@ -58,6 +58,13 @@ class Plant:
         self.now = now
         self._requests = itertools.count(1)
         self._files = itertools.count(1)
+        self.limits: dict[str, dict[str, int]] = {}
+        self.open()
+
+    def limit(self, *, pools: dict[str, int] | None = None, keys: dict[str, int] | None = None) -> None:
+        """The operator sets limits, and the control plane starts again."""
+        self.limits = {"pool_limits": pools or {}, "key_limits": keys or {}}
+        self.close()
         self.open()
 
     def open(self) -> None:
@@ -70,6 +77,7 @@ class Plant:
                 storage_url=f"memory://{self.folder.name}",
                 sensors=False,
                 lease_seconds=10,
+                **self.limits,
             )
         )
         self.plane.db.clock = lambda: self.now
@@ -109,8 +117,10 @@ class Plant:
         retry: Retry = Retry(),  # noqa: B008 - a frozen value
         inputs: dict[str, tuple[InputSpec, ...]] | None = None,
         tasks: dict[str, tuple[TaskSpec, ...]] | None = None,
+        said: dict[str, dict[str, Any]] | None = None,
     ) -> Manifest:
-        """Declares assets by what each consumes; what is only consumed is a source. Fingerprints hold ``code``."""
+        """Declares assets by what each consumes; what is only consumed is a source. Fingerprints hold ``code``;
+        ``said`` are other fields of workflows, by key."""
         keys = list(dict.fromkeys([*(i for ins in edges.values() for i in ins), *edges]))
         parts: dict[str, Partitions | None] = {k: DAILY if k in daily else None for k in keys}
         specs, workflows = [], []
@@ -143,6 +153,7 @@ class Plant:
                         trigger=(triggers or {}).get(key, OnUpdate()),
                         partitions=parts[key],
                         fingerprint=f"{code}:{key}",
+                        **(said or {}).get(key, {}),
                     )
                 )
         return Manifest(project="p", bundle=bundle_of(code)[0], assets=tuple(specs), workflows=tuple(workflows))

@@ -129,7 +129,7 @@ def test_an_update_while_queued_supersedes_the_run(plant):
     plant.apply({"b": ["a"]})
     plant.drop("a", "one")
     plant.ask(plant.done(plant.take()[0]))
-    later = text("UPDATE step SET ready_at = ready_at + 5000000 WHERE state = 'ready'")
+    later = text("UPDATE step SET ready_at = ready_at + 5000000, waits_for = '@clock' WHERE state = 'ready'")
     plant.plane.db.write(lambda tx: tx.conn.execute(later))  # so that the file is taken in before it is granted
     plant.drop("a", "two")
     (ingest,) = plant.take()
