@@ -185,6 +185,7 @@ class RunOut(BaseModel):
     seconds: float | None
     error: str | None
     params: dict[str, Any] | None
+    waits: str | None = Field(description="Of a run that has no place yet: the limit that is full.")
 
 
 class AttemptOut(BaseModel):

@@ -137,6 +137,8 @@ def open_app(settings: Settings, *, sensors: bool, dev: bool) -> tuple[FastAPI, 
             lease_seconds=settings.lease_seconds,
             heartbeat_seconds=settings.lease_seconds / 5,
             sensors=sensors,
+            pool_limits=dict(settings.pool_limits),
+            key_limits=dict(settings.key_limits),
         )
     )
     return create_app(plane, dev=dev), ensure_tokens(plane, settings.state)

@@ -13,11 +13,12 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from riparian.assets.errors import Invalid
+from riparian.assets.limits import MOST_AT_ONCE
 
 STATE_FOLDER = ".riparian"
 PROJECT_FILE = "riparian.toml"
@@ -66,6 +67,13 @@ def _table(value: Any) -> dict[str, Any]:
     return table
 
 
+def _numbers(value: Any) -> dict[str, int]:
+    table = _table(value)
+    if not all(type(number) is int and 1 <= number <= MOST_AT_ONCE for number in table.values()):
+        raise ValueError("a table of whole numbers")
+    return table
+
+
 KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "project.name": (_text, "a text"),
     "project.modules": (_names, "a list of module names"),
@@ -76,6 +84,8 @@ KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "server.port": (_port, "a port, 0 to 65535"),
     "worker.slots": (_slots, "a number of 1 or more"),
     "lease_seconds": (_seconds, "a number of seconds above 0"),
+    "limits.pools": (_numbers, f"a table of whole numbers from 1 to {MOST_AT_ONCE}, by pool"),
+    "limits.keys": (_numbers, f"a table of whole numbers from 1 to {MOST_AT_ONCE}, by key"),
 }
 """Every key there is: how its value is read, and what is expected in words."""
 
@@ -98,6 +108,8 @@ class Settings:
     port: int = 0
     slots: int = 2
     lease_seconds: float = 15.0
+    pool_limits: Mapping[str, int] = field(default_factory=dict)
+    key_limits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -123,6 +135,8 @@ def load(start: Path, environ: Mapping[str, str] | None = None) -> Settings:
         port=values.get("server.port", 0),
         slots=values.get("worker.slots", min(4, os.cpu_count() or 1)),
         lease_seconds=values.get("lease_seconds", 15.0),
+        pool_limits=values.get("limits.pools", {}),
+        key_limits=values.get("limits.keys", {}),
     )
 
 

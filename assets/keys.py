@@ -16,12 +16,17 @@ MAX_LENGTH = 200
 
 def parse_key(text: str) -> AssetKey:
     """Returns ``text`` as a key; raises DeclarationError when it is none."""
-    if not isinstance(text, str) or len(text) > MAX_LENGTH or not _KEY.fullmatch(text):
+    if not is_key(text):
         raise DeclarationError(
             f"{text!r} is not an asset key; write dotted lower-case names of letters, digits and _ "
             f"that start with a letter, such as 'air.flights' (at most {MAX_LENGTH} characters)"
         )
     return AssetKey(text)
+
+
+def is_key(text: object) -> bool:
+    """Whether ``text`` is written as keys are."""
+    return isinstance(text, str) and len(text) <= MAX_LENGTH and _KEY.fullmatch(text) is not None
 
 
 def namespace(key: AssetKey) -> str:

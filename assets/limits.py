@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.keys import parse_key
+from riparian.assets.keys import is_key
 
 MOST_AT_ONCE = 10_000
 MOST_LIMITS = 8
@@ -29,16 +30,13 @@ class Limit:
         # Exactly: True is no number.
         if type(self.most) is not int or not 1 <= self.most <= MOST_AT_ONCE:
             raise DeclarationError(
-                f"Limit({self.most!r}) can not be meant; write a whole number from 1 to {MOST_AT_ONCE:,}"
+                f"Limit({reprlib.repr(self.most)}) can not be meant; write a whole number from 1 to {MOST_AT_ONCE:,}"
             )
-        if self.key is not None:
-            try:
-                parse_key(self.key)
-            except DeclarationError as exc:
-                raise DeclarationError(
-                    f"Limit({self.most}, key={self.key!r}) can not be meant; name what is shared by a dotted "
-                    "lower-case name, such as key='warehouse'"
-                ) from exc
+        if self.key is not None and not is_key(self.key):
+            raise DeclarationError(
+                f"Limit({self.most}, key={reprlib.repr(self.key)}) can not be meant; name what is shared by dotted "
+                "lower-case words, such as key='warehouse'"
+            )
 
 
 def limits_of(said: Limit | Iterable[Limit] | None) -> tuple[Limit, ...]:

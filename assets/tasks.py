@@ -135,6 +135,10 @@ def task_json(task: TaskSpec) -> dict[str, Any]:
             "factor": task.retry.factor,
             "max_delay_seconds": task.retry.max_delay_seconds,
         }
+        if task.retry.on:
+            body["retry"]["on"] = task.retry.on
+        if task.retry.never:
+            body["retry"]["never"] = task.retry.never
     if task.timeout_seconds is not None:
         body["timeout_seconds"] = task.timeout_seconds
     return body

@@ -8,6 +8,7 @@ nobody refers to.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import CONTENT_LIMIT, Report, Result, Written, decode, encode
-from riparian.scheduler.core.retries import delay_after, may_repeat_lost
+from riparian.scheduler.core.retries import TIMED_OUT, admits, delay_after, may_repeat_lost
 from riparian.scheduler.plan import go_on
 from riparian.storage.metadata import files, origins, runs, timers, versions
 from riparian.storage.metadata.database import Tx
@@ -64,7 +65,8 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
             _succeed(tx, graph, run, step, report)
         case "failed" | "timed_out":
             error = _cut(report.error or "the worker gave no reason")
-            _fail(tx, run, step, report.outcome, error, retryable=report.retryable)
+            raised = TIMED_OUT if report.outcome == "timed_out" else report.raised
+            _fail(tx, run, step, report.outcome, error, retryable=report.retryable, raised=raised)
         case "released":
             runs.end_attempt(tx, step, "released", None)
             runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, attempts=step.attempts - 1)
@@ -244,13 +246,16 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
         ending.complete(tx, graph, run)
 
 
-def _fail(tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool) -> None:
+def _fail(
+    tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool, raised: Sequence[str] = ()
+) -> None:
     runs.end_attempt(tx, step, outcome, error)
     failures = step.failures + 1
     if run.kind == "ingest":
         # A share that is away comes back; only a file that was written anew since is not worth another try.
         retryable = not files.is_outdated(tx, run.id)
-    delay = delay_after(decode(step.spec, StepSpec).retry, failures, retryable=retryable)
+    retry = decode(step.spec, StepSpec).retry
+    delay = delay_after(retry, failures, retryable=retryable and admits(retry, raised))
     if delay is not None:
         ready_at = tx.now + int(delay * 1_000_000)
         runs.move_step(tx, step.id, "ready", failures=failures, ready_at=ready_at)

@@ -45,13 +45,14 @@ class Plane:
         self.objects = Objects(settings.storage_url, **settings.storage_options)
         self.graphs = GraphCache()
         self.key = _instance_key(settings.state / "key")
-        self.access = Access(self.db, self.objects, self.graphs, key=self.key)
+        self._limits = Limits(pools=settings.pool_limits, keys=settings.key_limits)
+        self.access = Access(self.db, self.objects, self.graphs, key=self.key, limits=self._limits)
         self.bells = Bells()
         self.opened: dict[str, tuple[str, str]] = {}  # hash of a session's secret → (session, pool)
 
     def limits(self, graph: Graph) -> Limits:
         """Returns the limits that hold while these are the declarations."""
-        return Limits(graph.limits, self.settings.pool_limits, self.settings.key_limits)
+        return self._limits.of(graph.limits)
 
 
 def _instance_key(path: Path) -> bytes:

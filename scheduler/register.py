@@ -19,6 +19,7 @@ from riparian.scheduler.core import limits
 from riparian.scheduler.core.effective import OWNERS, owns
 from riparian.scheduler.core.facts import CLOCK, Cause
 from riparian.scheduler.core.graph import Graph, identity_inputs
+from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import (
@@ -120,6 +121,7 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
         w for m in (*others.values(), *([before] if before else [])) for w in m.workflows
     ):
         slots.call_all(tx)
+        tx.after_commit.append(lambda: plane.bells.ring(DEFAULT_POOL))
     added, changed, removed = _adopt(tx, graph, manifest, before)
     clock.declare(tx, manifest.project, manifest.workflows, set(added))
     _forget_failures(tx, graph, added)

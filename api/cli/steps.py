@@ -8,7 +8,7 @@ from typing import Any
 
 from riparian.api.cli import output
 
-FIELDS = ("cause", "created_at", "started_at", "ended_at", "seconds", "makes", "params", "error")
+FIELDS = ("cause", "waits", "created_at", "started_at", "ended_at", "seconds", "makes", "params", "error")
 MOST_FAILURES = 5
 """So many failed items of a mapped task are told; all are in the answer as JSON."""
 

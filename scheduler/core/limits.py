@@ -46,6 +46,10 @@ class Limits:
     pools: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, int] = field(default_factory=dict)
 
+    def of(self, declared: Mapping[str, int]) -> Limits:
+        """Returns those that hold while these are declared."""
+        return Limits(declared, self.pools, self.keys)
+
     def most(self, name: str) -> int | None:
         """Returns how many may be under the limit of this name; None: it limits nothing any more."""
         if name.startswith(POOL):
@@ -67,6 +71,9 @@ class Limits:
                 return f"at the limit of {of}: {number} of the steps that share it are under way"
             case _:
                 return f"at the limit of the pool {of}: {number} of its steps are under way"
+
+
+NOTHING_SET = Limits()
 
 
 def _name(workflow: WorkflowSpec, key: str | None) -> str:

@@ -168,7 +168,8 @@ class Report:
     ``outcome`` is ``succeeded`` (then each of the lease's outputs is in ``outputs``, or its asset in ``unchanged``
     because the function returned NoUpdate for it), ``failed`` (the function raised,
     or an input could not be read; ``error`` is what a person should read), ``timed_out``, ``lost`` (its process died)
-    or ``released`` (never started). ``retryable`` is false where another try must end the same way.
+    or ``released`` (never started). ``retryable`` is false where another try must end the same way. ``raised`` are the
+    names of what the function raised: the exception's class and those above it, with their modules.
     """
 
     step: str
@@ -180,6 +181,7 @@ class Report:
     unchanged: tuple[str, ...] = ()
     error: str | None = None
     retryable: bool = True
+    raised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,11 @@ import traceback
 from pathlib import Path
 
 from riparian.assets.errors import DeclarationError, Invalid, Refused, RiparianError
+from riparian.assets.retry import LONGEST_NAME, name_of
 from riparian.storage.objects.errors import ObjectChanged, SourceChanged, UnknownFormat, UnreadableInput, WrongValue
 
 LIMIT = 16 * 1024
+MOST = 50
 
 FINAL = (DeclarationError, Invalid, Refused, ObjectChanged, SourceChanged, UnknownFormat, UnreadableInput, WrongValue)
 """The same inputs and the same code end in these again."""
@@ -17,6 +19,12 @@ FINAL = (DeclarationError, Invalid, Refused, ObjectChanged, SourceChanged, Unkno
 def is_retryable(exc: BaseException) -> bool:
     """Whether another try of the same step may end differently."""
     return not isinstance(exc, FINAL)
+
+
+def raised(exc: BaseException) -> tuple[str, ...]:
+    """Returns the names of the exception's class and of the exceptions above it, the nearest first, at most MOST."""
+    classes = [c for c in type(exc).__mro__ if issubclass(c, BaseException)]
+    return tuple(name_of(c)[:LONGEST_NAME].encode(errors="replace").decode() for c in classes[:MOST])
 
 
 def error_text(exc: BaseException, bundle: Path | None) -> str:

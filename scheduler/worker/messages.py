@@ -58,6 +58,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     unchanged: tuple[str, ...] = ()
     error: str | None = None
     retryable: bool = True
+    raised: tuple[str, ...] = ()
 
 
 FromChild = Begun | Outcome

@@ -20,7 +20,7 @@ from riparian.assets.context import Context
 from riparian.assets.errors import Invalid
 from riparian.assets.workflows import NoUpdate
 from riparian.scheduler.core.protocol import Entry, Lease, Output, Written
-from riparian.scheduler.worker.failures import error_text, is_retryable
+from riparian.scheduler.worker.failures import error_text, is_retryable, raised
 from riparian.scheduler.worker.messages import Outcome, encode
 from riparian.storage.objects import Objects, copy_in, read_input, write_manifest, write_value
 from riparian.storage.objects.files import remove_copies
@@ -56,7 +56,9 @@ def attempt(
 
 def failure(exc: BaseException, bundle: Path | None) -> Outcome:
     """Returns the outcome of an attempt that raised ``exc``."""
-    return Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc))
+    return Outcome(
+        succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc), raised=raised(exc)
+    )
 
 
 def _leave_unless(process: int) -> None:

@@ -334,6 +334,7 @@ class Supervisor:
                     unchanged=message.unchanged,
                     error=message.error,
                     retryable=message.retryable,
+                    raised=message.raised,
                 ),
             )
 
@@ -346,6 +347,7 @@ class Supervisor:
         unchanged: tuple[str, ...] = (),
         error: str | None = None,
         retryable: bool = True,
+        raised: tuple[str, ...] = (),
     ) -> Report:
         lease = attempt.lease
         return Report(
@@ -358,6 +360,7 @@ class Supervisor:
             unchanged=unchanged,
             error=error,
             retryable=retryable,
+            raised=raised,
         )
 
     def _end(self, attempt: Attempt, outcome: str, why: str) -> None:

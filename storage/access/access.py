@@ -13,6 +13,7 @@ from riparian.assets.errors import NotFound, Refused, Unauthenticated
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.effective import OWNERS
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.limits import NOTHING_SET, Limits
 from riparian.storage.access.rights import Epoch, Judge
 from riparian.storage.access.view import View
 from riparian.storage.metadata import audit, counters, principals
@@ -31,13 +32,23 @@ class Caller:
 
 
 class Access:
-    """The gate to everything readable. ``key`` makes the ids of hidden nodes; with the same key they stay the same."""
+    """The gate to everything readable. ``key`` makes the ids of hidden nodes; with the same key they stay the same.
+    ``limits`` are those that the operator set."""
 
-    def __init__(self, db: Database, objects: Objects, graphs: GraphCache, *, key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        objects: Objects,
+        graphs: GraphCache,
+        *,
+        key: bytes | None = None,
+        limits: Limits = NOTHING_SET,
+    ) -> None:
         self._db = db
         self._objects = objects
         self._graphs = graphs
         self._key = key or secrets.token_bytes(32)
+        self._limits = limits
         self._lock = threading.Lock()
         self._epoch = Epoch()
 
@@ -79,7 +90,7 @@ class Access:
         return self._judge(tx, Epoch(), principal, graph)
 
     def _judge(self, tx: Tx, epoch: Epoch, principal: Principal, graph: Graph | None = None) -> Judge:
-        return Judge(tx, graph or self._graphs.at(tx), epoch, principal, self._key)
+        return Judge(tx, graph or self._graphs.at(tx), epoch, principal, self._key, self._limits)
 
     def _person(self, by: Principal, name: str) -> Principal:
         if OWNERS not in by.groups:

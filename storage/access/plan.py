@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ def pending(judge: Judge, cursor: str | None, limit: int) -> Page:
     )
     reasons = [catalogue.standing_reason(judge.tx, p.row.workflow, p.row.partition) for p in found]
     judge.listen(reason.words for reason in reasons if reason is not None)
-    return Page([_told(judge, p, reason) for p, reason in zip(found, reasons, strict=True)], following)
+    waits = runs.at_limit(judge, [p.row.id for p in found if _is_run(p)])
+    return Page([_told(judge, p, reason, waits) for p, reason in zip(found, reasons, strict=True)], following)
 
 
 def _is_run(pending: _Pending) -> bool:
@@ -57,9 +58,12 @@ def _fetch(judge: Judge, after: list[Any] | None, most: int) -> list[_Pending]:
     return found
 
 
-def _told(judge: Judge, pending: _Pending, reason: AnyRow | None) -> dict[str, Any]:
+def _told(judge: Judge, pending: _Pending, reason: AnyRow | None, waits: Mapping[str, str]) -> dict[str, Any]:
     row, state = pending.row, _SECTIONS[pending.section][0]
     queued = row if _is_run(pending) else None
+    code, words = (reason.code, judge.redact(reason.words)) if reason is not None else (None, "")
+    if queued is not None and queued.id in waits:
+        code, words = "at_limit", waits[queued.id]
     since = queued.created_at if queued is not None else reason.since if reason is not None else None
     return {
         "workflow": row.workflow,
@@ -67,7 +71,7 @@ def _told(judge: Judge, pending: _Pending, reason: AnyRow | None) -> dict[str, A
         "state": state,
         "run": queued.id if queued is not None else None,
         "cause": runs.said(judge, Cause.from_json(queued.cause)) if queued is not None else None,
-        "code": reason.code if reason is not None else None,
-        "words": judge.redact(reason.words) if reason is not None else "",
+        "code": code,
+        "words": words,
         "since": iso(since),
     }

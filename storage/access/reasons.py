@@ -15,6 +15,8 @@ from riparian.storage.access.partitions import check_partition
 from riparian.storage.access.rights import RESTRICTED, Judge
 from riparian.storage.metadata import catalogue, planning, principals
 
+AT_LIMIT = "at_limit"
+
 RUNS = 5
 """The last runs that an answer to why names."""
 
@@ -73,6 +75,10 @@ def _decided(judge: Judge, key: str, workflow: str, partition: str) -> tuple[str
     if facts is None:
         return "source", "it is a source: a new version comes when what it observes changes"
     decision = planner.decide(facts)
+    if decision.code in ("queued", "running") and facts.unfinished is not None:
+        waits = runs.at_limit(judge, [facts.unfinished.run])
+        if facts.unfinished.run in waits:
+            return AT_LIMIT, f"a run is planned and is {waits[facts.unfinished.run]}"
     return decision.code, decision.words
 
 

@@ -16,6 +16,7 @@ from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler.core.effective import Denial, Restriction, denials, effective, owns, policy_of, unknown
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.limits import NOTHING_SET, Limits
 from riparian.storage.metadata import catalogue, policies
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.principals import Bearer
@@ -48,10 +49,19 @@ class Epoch:
 class Judge:
     """What ``principal`` may read in the snapshot ``tx``; made for one question and thrown away."""
 
-    def __init__(self, tx: Tx, graph: Graph, epoch: Epoch, principal: Principal, secret: bytes = b"") -> None:
+    def __init__(
+        self,
+        tx: Tx,
+        graph: Graph,
+        epoch: Epoch,
+        principal: Principal,
+        secret: bytes = b"",
+        limits: Limits = NOTHING_SET,
+    ) -> None:
         self.tx = tx
         self.graph = graph
         self.principal = principal
+        self.limits = limits.of(graph.limits)
         self.now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=tx.now)
         self._epoch = epoch
         self._secret = secret

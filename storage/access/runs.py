@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from riparian.assets.errors import Invalid, Refused
 from riparian.assets.keys import AssetKey
 from riparian.scheduler.core.facts import Cause
-from riparian.scheduler.core.lifecycle import RUN
+from riparian.scheduler.core.lifecycle import RUN, UNFINISHED
 from riparian.storage.access import assets
 from riparian.storage.access.pages import Page, fill, iso
 from riparian.storage.access.rights import UNNAMED, Judge
@@ -66,7 +66,7 @@ def listing(
         place=lambda j: [j.row.id],
     )
     judge.listen(Cause.from_json(j.row.cause).words for j in found)
-    return Page([_summary(judge, j) for j in found], following)
+    return Page(_summaries(judge, found), following)
 
 
 def one(judge: Judge, run_id: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def one(judge: Judge, run_id: str) -> dict[str, Any]:
     found = find(judge, run_id)
     outputs = [v for v in catalogue.made_by(judge.tx, [run_id]) if _sees_version(judge, v)]
     return {
-        **_summary(judge, found),
+        **_summaries(judge, [found])[0],
         "bundle": found.row.bundle if found.readable else None,
         "definition": found.row.definition,
         **_steps(judge, run_id, found),
@@ -87,7 +87,7 @@ def one(judge: Judge, run_id: str) -> dict[str, Any]:
 def last_of(judge: Judge, workflow: str, partition: str, count: int) -> list[dict[str, Any]]:
     """The workflow partition's last visible runs, newest first."""
     rows = catalogue.runs(judge.tx, None, count, workflow=workflow, state=None, partition=partition)
-    return [_summary(judge, j) for j in (judged(judge, row) for row in rows) if j.visible]
+    return _summaries(judge, [j for j in (judged(judge, row) for row in rows) if j.visible])
 
 
 def find(judge: Judge, run_id: str) -> Judged:
@@ -135,7 +135,12 @@ def _sees_version(judge: Judge, row: AnyRow) -> bool:
     return judge.permits(row.origins, row.asset) or judge.owns(row.asset)
 
 
-def _summary(judge: Judge, found: Judged) -> dict[str, Any]:
+def _summaries(judge: Judge, found: Sequence[Judged]) -> list[dict[str, Any]]:
+    waits = at_limit(judge, [j.row.id for j in found if j.row.state in UNFINISHED])
+    return [_summary(judge, j, waits.get(j.row.id)) for j in found]
+
+
+def _summary(judge: Judge, found: Judged, waits: str | None) -> dict[str, Any]:
     row = found.row
     cause = Cause.from_json(row.cause)
     return {
@@ -155,6 +160,7 @@ def _summary(judge: Judge, found: Judged) -> dict[str, Any]:
         # Who cancelled it tells nothing of the data.
         "error": row.error if found.readable or row.state == "cancelled" else None,
         "params": json.loads(row.params) if found.readable else None,
+        "waits": waits,
     }
 
 
@@ -239,6 +245,14 @@ def _pin(pin: dict[str, Any]) -> dict[str, Any]:
         "hi": pin["hi"],
         "as_of": pin["as_of"],
         "version": pin.get("version"),
+    }
+
+
+def at_limit(judge: Judge, run_ids: Iterable[str]) -> dict[str, str]:
+    """Returns, of those runs of which a step waits for a limit, for which in words that the reader may read."""
+    return {
+        run: judge.redact(judge.limits.words(name))
+        for run, name in catalogue.at_limit(judge.tx, run_ids, judge.limits).items()
     }
 
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Boolean, Row, Select, and_, bindparam, case, func, literal_column, select, tuple_
 
+from riparian.scheduler.core.limits import POOL, Limits
+from riparian.storage.metadata import runs as queue
+from riparian.storage.metadata import slots
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import (
@@ -93,6 +96,15 @@ _STEPS = (
     .where(step.c.run == bindparam("of_run"))
     .order_by(case(_FIRST_OF_MANY, value=step.c.state, else_=len(_FIRST_OF_MANY)), step.c.id)
     .limit(bindparam("most"))
+)
+_READY_POOLS = (
+    select(step.c.run, step.c.pool)
+    .where(
+        step.c.run.in_(_MANY),
+        literal_column("step.state IN ('blocked', 'ready', 'leased', 'paused')", Boolean),
+        step.c.state == "ready",
+    )
+    .distinct()
 )
 _STEP_COUNTS = (
     select(step.c.task, step.c.state, func.count().label("steps"))
@@ -284,6 +296,19 @@ def failed(tx: Tx, workflows: Collection[str]) -> set[str]:
 def steps(tx: Tx, run_id: str, most: int) -> Rows:
     """Returns at most ``most`` of the run's steps: the failed first, then what goes on or is to come."""
     return tx.conn.execute(_STEPS, {"of_run": run_id, "most": most}).all()
+
+
+def at_limit(tx: Tx, run_ids: Iterable[str], limits: Limits) -> dict[str, str]:
+    """Returns, of those of the runs of which a ready step has no place, the name of the limit that is full."""
+    run_ids = sorted(set(run_ids))
+    if not run_ids:
+        return {}
+    found = slots.waiting(tx, run_ids)
+    rest = [run_id for run_id in run_ids if run_id not in found] if limits.pools else []
+    for row in tx.conn.execute(_READY_POOLS, {"many": rest}) if rest else ():
+        if queue.room(tx, row.pool, limits) <= 0:
+            found[row.run] = f"{POOL}{row.pool}"
+    return found
 
 
 def step_counts(tx: Tx, run_id: str) -> Rows:

@@ -213,7 +213,7 @@ def lease(tx: Tx, session_id: str, pool: str, most: int, limits: Limits) -> tupl
     sessions are there too, and none beyond a limit. Also returns whether there may be more to look at."""
     if not is_ready(tx, pool):
         return (), False
-    most = min(most, _room(tx, pool, limits))
+    most = min(most, room(tx, pool, limits))
     if most <= 0:
         return (), False
     tx.conn.execute(_COME_BACK, {"of_pool": pool, "now": tx.now})
@@ -226,7 +226,7 @@ def lease(tx: Tx, session_id: str, pool: str, most: int, limits: Limits) -> tupl
     return sorted(rows, key=lambda r: ids.index(r.id)), more
 
 
-def _room(tx: Tx, pool: str, limits: Limits) -> int:
+def room(tx: Tx, pool: str, limits: Limits) -> int:
     """Returns how many more steps of the pool may be under way."""
     if (most := limits.most(f"{POOL}{pool}")) is None:
         return MOST_AT_ONCE

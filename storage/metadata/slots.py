@@ -82,6 +82,7 @@ def admit(tx: Tx, pool: str, most: int, limits: Limits) -> tuple[list[str], bool
     whether there may be more that were not looked at. They must be granted in this transaction."""
     admitted: list[str] = []
     looked = 0
+    called = False
     while len(admitted) < most:
         # In the first round just what is wanted: mostly nothing is limited, or nothing is full.
         wanted = most - len(admitted)
@@ -93,8 +94,10 @@ def admit(tx: Tx, pool: str, most: int, limits: Limits) -> tuple[list[str], bool
         if looked >= MOST_LOOKED:
             return admitted, True
         looked += len(found)
-        admitted += _Round(tx, found, limits).admit(wanted)
-    return admitted, False
+        each = _Round(tx, found, limits)
+        admitted += each.admit(wanted)
+        called = called or each.called
+    return admitted, called
 
 
 class _Round:
@@ -116,6 +119,8 @@ class _Round:
             self._own.update((r.limit_name, r.holder) for r in tx.conn.execute(_OWN, {"runs": runs}))
         self._new: list[dict[str, str]] = []
         self._spared: set[str] = set()
+        self.called = False
+        """Whether others were called that are ready now."""
 
     def admit(self, most: int) -> list[str]:
         """Returns up to ``most`` of them for which there was a place; of the others those that were looked at are put
@@ -137,8 +142,9 @@ class _Round:
         for taken in self._new:
             if of_run(taken["limit_name"]):
                 # What else of the run waited for the run's place has it now.
-                _call_run(self._tx, taken["run"], taken["limit_name"])
-        call(self._tx, {name: free for name in self._spared if (free := self._free(name)) > 0})
+                self.called = _call_run(self._tx, taken["run"], taken["limit_name"]) or self.called
+        free = {name: self._free(name) for name in self._spared if self._free(name) > 0}
+        self.called = call(self._tx, free) or self.called
         return admitted
 
     def _full(self, row: Any) -> str | None:
@@ -180,19 +186,24 @@ def clear(tx: Tx, run: str) -> dict[str, int]:
     return calls
 
 
-def call(tx: Tx, calls: Mapping[str, int]) -> None:
-    """Has so many of those that wait for each limit looked at again, in each pool, the lowest ranks first."""
+def call(tx: Tx, calls: Mapping[str, int]) -> bool:
+    """Has so many of those that wait for each limit looked at again, in each pool, the lowest ranks first. Returns
+    whether any did."""
+    called = False
     for name in sorted(calls):
         pool = tx.conn.execute(_POOL, {"name": name, "after": ""}).scalar()
         while pool is not None:
+            called = True
             tx.conn.execute(_CALL, {"name": name, "of_pool": pool, "most": calls[name]})
             pool = tx.conn.execute(_POOL, {"name": name, "after": pool}).scalar()
+    return called
 
 
-def _call_run(tx: Tx, run: str, name: str) -> None:
+def _call_run(tx: Tx, run: str, name: str) -> bool:
     waiting = [row.id for row in tx.conn.execute(_OF_RUN, {"of_run": run}) if row.waits_for == name]
     if waiting:
         tx.conn.execute(_WAIT_FOR, [{"step_id": step_id, "name": ""} for step_id in waiting])
+    return bool(waiting)
 
 
 def call_all(tx: Tx) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
+from riparian.assets.limits import Limit, limits_of
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import MAPPINGS, Daily
 from riparian.assets.policy import Policy
@@ -70,13 +71,18 @@ workflows = st.builds(
         mapped=text,
         roads=st.lists(st.builds(Road, decision=text, label=text), max_size=2).map(tuple),
         labels=st.lists(text, max_size=2).map(tuple),
-        retry=st.builds(Retry, attempts=st.integers(1, 5)),
+        retry=st.builds(Retry, attempts=st.integers(1, 5), on=st.sampled_from([(), ("OSError", "m.Flaky")])),
         timeout_seconds=st.one_of(st.none(), st.floats(1, 9)),
     ).map(lambda t: (t,)),
     trigger=st.one_of(st.just(manual()), keys.map(on_update)),
     partitions=days,
     fingerprint=text,
     location=places,
+    limits=st.lists(st.builds(Limit, st.integers(1, 10_000), key=st.one_of(st.none(), keys)), max_size=3).map(
+        lambda some: limits_of([*{limit.key: limit for limit in some}.values()] or None)
+    ),
+    priority=st.integers(-100, 100),
+    run_timeout_seconds=st.one_of(st.none(), st.floats(1, 9)),
 )
 manifests = st.builds(
     Manifest,
@@ -207,6 +213,24 @@ def referring(depth: int) -> Any:
         ("workflow", {"partitions": {"kind": "daily", "name": "day", "start": 5}}, "workflow n.a"),
         ("workflow", {"partitions": {"kind": "static", "name": "k", "keys": ["a"], "x": 1}}, "workflow n.a.*'x'"),
         ("workflow", {"location": [{}, {}]}, "workflow n.a.*location"),
+        ("task", {"retry": {**RETRY, "on": [5]}}, "workflow n.a.*on=5"),
+        ("task", {"retry": {**RETRY, "on": "a b"}}, "workflow n.a.*on='a b'"),
+        ("task", {"retry": {**RETRY, "never": [nested(900)]}}, "workflow n.a.*never=.*can not be meant"),
+        ("task", {"retry": {**RETRY, "never": ["E"] * 51}}, "workflow n.a.*names 51 exceptions"),
+        ("workflow", {"limits": [[0, None]]}, "workflow n.a.*Limit.0."),
+        ("workflow", {"limits": [[True, None]]}, "workflow n.a.*Limit.True."),
+        ("workflow", {"limits": [[10_001, "k"]]}, "workflow n.a.*1 to 10,000"),
+        ("workflow", {"limits": [[1, "A b"]]}, "workflow n.a.*key='A b'"),
+        ("workflow", {"limits": [[1, nested(900)]]}, "workflow n.a.*key=.*can not be meant"),
+        ("workflow", {"limits": [[1, "k"], [2, "k"]]}, "workflow n.a.*the same twice"),
+        ("workflow", {"limits": [[1, f"k{n}"] for n in range(9)]}, "workflow n.a.*at most 8"),
+        ("workflow", {"limits": [[1]]}, "workflow n.a"),
+        ("workflow", {"limits": []}, "workflow n.a.*limits"),
+        ("workflow", {"priority": 101}, "workflow n.a.*priority=101"),
+        ("workflow", {"priority": True}, "workflow.*priority is True"),
+        ("workflow", {"priority": 1.0}, "workflow.*priority is 1.0"),
+        ("workflow", {"run_timeout_seconds": 0}, "workflow n.a.*run_timeout_seconds is 0"),
+        ("workflow", {"run_timeout_seconds": float("nan")}, "workflow n.a.*run_timeout_seconds is nan"),
         ("workflow", {"more": 1}, "workflow.*'more'"),
         ("asset", {"kind": 5}, "asset.*kind is 5"),
         ("asset", {"kind": "thing"}, "asset n.raw.*'source' or 'asset'"),

@@ -64,6 +64,7 @@ class Plant:
     def limit(self, *, pools: dict[str, int] | None = None, keys: dict[str, int] | None = None) -> None:
         """The operator sets limits, and the control plane starts again."""
         self.limits = {"pool_limits": pools or {}, "key_limits": keys or {}}
+        sessions.close(self.plane, self.session.session)
         self.close()
         self.open()
 
@@ -215,7 +216,9 @@ class Plant:
             step=lease.step, epoch=lease.epoch, secret=lease.secret, outcome="succeeded", bundle=bundle, outputs=outputs
         )
 
-    def failed(self, lease: Lease, outcome: str = "failed", *, retryable: bool = True) -> Report:
+    def failed(
+        self, lease: Lease, outcome: str = "failed", *, retryable: bool = True, raised: tuple[str, ...] = ()
+    ) -> Report:
         return Report(
             step=lease.step,
             epoch=lease.epoch,
@@ -223,6 +226,7 @@ class Plant:
             outcome=outcome,
             error="it broke",
             retryable=retryable,
+            raised=raised,
         )
 
     def content(self, lease: Lease) -> str:

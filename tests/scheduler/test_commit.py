@@ -378,3 +378,19 @@ def test_long_words_of_a_worker_are_cut(plant, lease, said):
 
     assert MOST_SAID + 200 > len(result.reason)
     assert MOST_SAID + 200 > len(plant.runs("b")[0]["error"]) > 50
+
+
+@pytest.mark.parametrize(("raised", "code"), [("ConnectionResetError", "again"), ("KeyError", "failed")])
+def test_the_class_of_an_error_decides_of_another_try(plant, raised, code):
+    """Of what is named a new try is made; any other ends the run at once."""
+    plant.apply({"b": ["a"]}, retry=Retry(attempts=3, on=(ConnectionError,)))
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    (lease,) = plant.take()
+    above = {"ConnectionResetError": ("ConnectionError", "OSError"), "KeyError": ("LookupError",)}[raised]
+
+    plant.ask(plant.failed(lease, raised=(raised, *above, "Exception", "BaseException")))
+
+    assert "failed" == plant.why("b") if code == "failed" else "running" == plant.runs("b")[0]["state"]
+    plant.now += 60_000_000
+    assert (1 if code == "again" else 0) == len(plant.take())

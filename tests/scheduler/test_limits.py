@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
-from riparian.assets.limits import Limit
-from riparian.assets.policy import Principal
+from riparian.assets.limits import HIGHEST_PRIORITY, Limit
+from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, TaskSpec
 from riparian.assets.triggers import manual
@@ -17,6 +17,7 @@ from riparian.scheduler import sessions
 from riparian.scheduler.cancel import cancel
 from riparian.scheduler.core.limits import Limits, of_run
 from riparian.scheduler.core.protocol import Heartbeat
+from riparian.scheduler.core.ranks import RunClass, lift
 from riparian.scheduler.request import materialize
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
@@ -94,6 +95,22 @@ def test_a_run_keeps_its_place_to_its_end(plant):
     assert ("two", one.run) == (two.task, two.run)
     plant.ask(plant.done(two))
     assert ["one"] == [x.task for x in plant.take(8)]
+
+
+def test_steps_of_one_run_need_one_place(plant):
+    """Those that were called together leave the place that they do not need to another run."""
+    tasks = {"w": (task("one"), task("two"), task("end", "one", "two", output="w"))}
+    declare(plant, {"w": (Limit(2),)}, tasks=tasks)
+    ask(plant, "w", *DAYS[:4])
+    first = plant.take(8)
+    assert 4 == len(first)
+    assert [] == plant.take(8)
+    plant.ask(*[plant.done(lease) for lease in first])
+    plant.ask(*[plant.done(lease) for lease in plant.take(8)])
+
+    second = [lease for _ in range(3) for lease in plant.take(8)]
+
+    assert [2, 2] == list(Counter(lease.run for lease in second).values())
 
 
 def test_between_two_tries_the_key_is_free(plant):
@@ -234,6 +251,87 @@ def test_two_runs_with_both_limits_do_not_wait_for_each_other(plant):
 
     assert 9 == len(plant.settle())
     assert [] == rows(plant, "SELECT * FROM slot")
+
+
+def test_who_waits_for_a_place_is_told_for_which(make_plant):
+    """In the reason, in what is about to happen, and of the run."""
+    plant = make_plant()
+    plant.limit(pools={"default": 3})
+    declare(plant, {"w": (Limit(1, "k"),), "v": (Limit(1),), "x": ()})
+    ask(plant, "w", *DAYS[:2])
+    ask(plant, "v", *DAYS[:2])
+    plant.take(8)
+    view = plant.plane.access.as_principal(ME)
+    asked = view.why("w", DAYS[1])
+
+    def waiting(key):
+        return [r["waits"] for r in sorted(plant.runs(key), key=lambda r: r["partition"])]
+
+    assert ("at_limit", "a run is planned and is at the limit of k: 1 of the steps that share it are under way") == (
+        asked["code"],
+        asked["words"],
+    )
+    assert [None, "at the limit of v: 1 of its runs are under way"] == waiting("v")
+    assert {"at_limit"} == {p["code"] for p in view.plan(None, 10).items}
+    ask(plant, "x", *DAYS[:2])
+    plant.take(8)
+    assert [None, "at the limit of the pool default: 3 of its steps are under way"] == waiting("x")
+
+
+def test_a_name_in_a_limit_is_hidden_like_any_other(plant):
+    """A key that is called like an asset tells nobody that there is such an asset."""
+    plant.apply(
+        {"w": [], "secret": []},
+        triggers={"w": manual(), "secret": manual()},
+        policies={"w": Policy(), "secret": Policy(readers={"few"})},
+        said={"w": {"limits": (Limit(1, "secret"),)}, "secret": {"limits": (Limit(1, "secret"),)}},
+    )
+    ask(plant, "secret", "")
+    plant.take(8)
+    ask(plant, "w", "")
+    assert [] == plant.take(8)
+    bob = plant.plane.access.as_principal(Principal(name="bob", groups=frozenset({"many"})))
+
+    (told,) = bob.runs(None, 10, workflow="w").items
+
+    assert "secret" not in told["waits"]
+    assert "secret" in plant.runs("w")[0]["waits"]
+
+
+def test_a_higher_priority_goes_first_until_others_have_waited(plant):
+    """Each ten minutes of waiting are worth one priority; of the same priority the first goes first."""
+    declare(plant, {"low": {"priority": -1}, "same": (), "high": {"priority": 2}})
+    ask(plant, "low", DAYS[0])
+    plant.now += 600 * SECOND
+    ask(plant, "low", DAYS[1])
+    ask(plant, "same", DAYS[0])
+    plant.now += 600 * SECOND
+    ask(plant, "high", DAYS[0])
+    order = [(x.workflow, x.partition) for _ in range(4) for x in plant.take(1)]
+
+    assert [("high", DAYS[0]), ("low", DAYS[0]), ("same", DAYS[0]), ("low", DAYS[1])] == order
+
+
+def test_a_priority_counts_after_a_failure_too(plant):
+    """Between two tries it is kept; the age begins anew when the next try is due."""
+    declare(plant, {"low": (), "high": {"priority": 1}}, retry=Retry(attempts=3, delay_seconds=30))
+    ask(plant, "high", DAYS[0])
+    (lease,) = plant.take()
+    ask(plant, "low", DAYS[0])
+    plant.ask(plant.failed(lease))
+    plant.now += 31 * SECOND
+
+    assert ["high", "low"] == [x.workflow for _ in range(2) for x in plant.take()]
+
+
+def test_no_age_and_no_priority_brings_a_backfill_before_todays_work():
+    """A run class goes before the next, whatever else is said of it."""
+    now = 1_700_000_000 * SECOND
+    lowest = lift(-HIGHEST_PRIORITY, RunClass.CURRENT)
+    highest = lift(HIGHEST_PRIORITY, RunClass.BACKFILL)
+    year = 366 * 86_400 * SECOND
+
+    assert now - lowest < now - 10 * year - highest < 2**63
 
 
 ACTIONS = st.one_of(

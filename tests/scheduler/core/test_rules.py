@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riparian.assets.errors import DeclarationError
 from riparian.assets.retry import Retry
 from riparian.scheduler.core import heads, lifecycle
-from riparian.scheduler.core.retries import delay_after, may_repeat_lost
+from riparian.scheduler.core.retries import TIMED_OUT, admits, delay_after, may_repeat_lost
 from riparian.scheduler.core.seeds import seed
+from riparian.scheduler.worker.failures import raised
 
 
 @pytest.mark.parametrize("table", [lifecycle.STEP, lifecycle.RUN, lifecycle.FILE])
@@ -29,6 +31,46 @@ def test_retries_back_off_and_end():
 
     assert [1.0, 10.0, 50.0, None] == [delay_after(retry, n, retryable=True) for n in (1, 2, 3, 4)]
     assert delay_after(retry, 1, retryable=False) is None
+
+
+class Flaky(ConnectionError):
+    """Of a module of its own."""
+
+
+@pytest.mark.parametrize(
+    ("retry", "again"),
+    [
+        (Retry(), True),
+        (Retry(on=(Flaky,)), True),
+        (Retry(on=("Flaky",)), True),
+        (Retry(on=(f"{__name__}.Flaky",)), True),
+        (Retry(on=("elsewhere.Flaky",)), False),
+        (Retry(on=ConnectionError), True),
+        (Retry(on=(KeyError, "OSError")), True),
+        (Retry(on=(KeyError,)), False),
+        (Retry(never=(OSError,)), False),
+        (Retry(never=(KeyError,)), True),
+        (Retry(on=(Flaky,), never=(ConnectionError,)), False),
+    ],
+)
+def test_what_was_raised_decides(retry: Retry, again: bool):
+    """By the class or one above it, named with or without its module; what never is wins."""
+    assert again == admits(retry, raised(Flaky()))
+
+
+def test_what_no_exception_was_is_not_judged_by_its_class():
+    """A try that took too long counts as TimeoutError; what the task did not raise is for nobody to name."""
+    assert admits(Retry(on=(TimeoutError,)), TIMED_OUT)
+    assert not admits(Retry(never=(TimeoutError,)), TIMED_OUT)
+    assert not admits(Retry(on=(KeyError,)), TIMED_OUT)
+    assert admits(Retry(on=(KeyError,)), ())
+
+
+@pytest.mark.parametrize("said", [5, (5,), "no name", ("",), (int,), ("a..b",), ["E"] * 51])
+def test_what_names_no_exception_is_refused(said):
+    """With the field, what was said, and what to write."""
+    with pytest.raises(DeclarationError, match=r"Retry\(never="):
+        Retry(never=said)
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -146,7 +146,7 @@ def test_failure_is_told_with_the_users_frames(plane: Any, start_worker: Any) ->
     start_worker()
     report = plane.wait_for_report(lease)
 
-    assert ("failed", True) == (report.outcome, report.retryable)
+    assert ("failed", True, "ValueError") == (report.outcome, report.retryable, report.raised[0])
     assert report.error.startswith('Traceback (most recent call last):\n  File "work.py", line 9, in fails\n')
     assert report.error.endswith("ValueError: three legs are too many")
     assert "runner.py" not in report.error
