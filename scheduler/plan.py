@@ -239,10 +239,20 @@ def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> tuple[bool, str]:
     waits, is_open = runs.waits(tx, run, task)
     if is_open or not waits:
         return not waits, ""
+    return _let_go_on(tx, run, pins, encode(task).decode())
+
+
+def begin(tx: Tx, run: str, pins: Sequence[Pin]) -> tuple[bool, str]:
+    """Like ``go_on``, of a run that took over what had ended: whatever is blocked is looked at."""
+    return _let_go_on(tx, run, pins, "")
+
+
+def _let_go_on(tx: Tx, run: str, pins: Sequence[Pin], named: str) -> tuple[bool, str]:
+    """As ``go_on``, of the blocked steps whose specs hold the text ``named``."""
     blocked = {row.task: row for row in runs.blocked(tx, run)}
     # Of a long workflow most steps wait for others: only those that name the task are looked at, and all once more
     # when one of them is settled without running.
-    near = _specs(row for row in blocked.values() if encode(task).decode() in row.spec)
+    near = _specs(row for row in blocked.values() if named in row.spec)
     while near:
         ended = runs.ended(tx, run, flow.looked_at(near), flow.decisions(near))
         found = flow.moves(near, ended, lengths(tx, near, pins))
@@ -252,7 +262,7 @@ def go_on(tx: Tx, run: str, task: str, pins: Sequence[Pin]) -> tuple[bool, str]:
         for move in found:
             _unblock(tx, run, blocked.pop(move.task).id, specs[move.task], move)
         near = _specs(blocked.values()) if any(m.to != "ready" for m in found) else []
-    return not runs.waits(tx, run, task)[0], ""
+    return not runs.waits(tx, run, "")[0], ""
 
 
 def _specs(rows: Iterable[Row[Any]]) -> list[StepSpec]:

@@ -9,17 +9,21 @@ from riparian.assets.partitions import fits
 from riparian.assets.policy import Principal
 from riparian.scheduler.cancel import operated
 from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.request import Requested, ask
+from riparian.scheduler.resume import resume
 from riparian.storage.metadata import audit
 from riparian.storage.metadata.database import Tx
 
 
-def rerun(plane: Plane, run_id: str, by: Principal) -> Requested:
-    """Asks for another run like this one; it runs whether or not anything changed, as any request does.
+def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False) -> Requested:
+    """Asks for another run like this one; it runs whether or not anything changed, as any request does. With
+    ``from_failed`` it is of the same inputs and code, and what succeeded is not done again.
 
     Raises NotFound (also for a run that ``by`` may not know of), Refused for who does not own all that it made and all
-    that it would make, Conflict when there is nothing to run again, or an input is missing.
+    that it would make, Conflict when there is nothing to run again, or an input is missing; with ``from_failed`` also
+    unless it was the last run and failed.
     """
 
     def write(tx: Tx) -> Requested:
@@ -39,6 +43,12 @@ def rerun(plane: Plane, run_id: str, by: Principal) -> Requested:
             )
         asked = {"of": run_id, "id": tx.new_id(), "by": by.name, "params": json.loads(row.params)}
         audit.append(tx, by=by.name, act="rerun", on=run_id, detail=row.workflow)
+        if from_failed:
+            cause = Cause(kind="rerun", body={**asked, "from_failed": True})
+            tx.after_commit.append(lambda: plane.bells.ring(DEFAULT_POOL))
+            return Requested(
+                run=resume(plane, tx, graph, row, cause), words=judge.redact(f"runs because {cause.words}")
+            )
         target = (row.workflow, row.partition)
         return ask(plane, tx, graph, target, Cause(kind="rerun", body=asked), by, row.workflow)
 

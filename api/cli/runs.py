@@ -43,9 +43,17 @@ def run(
     _ask(cli, f"assets/{key}/materialize", body, lambda _: {"asset": key, "partition": partition}, wait=wait)
 
 
-def rerun(cli: Cli, run: Run, wait: Wait = False) -> None:
+def rerun(
+    cli: Cli,
+    run: Run,
+    from_failed: Annotated[
+        bool, typer.Option("--from-failed", help="With its own inputs and code; what succeeded is not done again.")
+    ] = False,
+    wait: Wait = False,
+) -> None:
     """Run once more what a run did: the same partition and parameters, with today's inputs and code."""
-    _ask(cli, f"runs/{run}/rerun", None, lambda client: _like(client, run), wait=wait)
+    query = "?from_failed=true" if from_failed else ""
+    _ask(cli, f"runs/{run}/rerun{query}", None, lambda client: _like(client, run), wait=wait)
 
 
 def _like(client: Client, run: str) -> dict[str, str]:

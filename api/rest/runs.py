@@ -45,10 +45,17 @@ def cancel(view: Viewer, plane: Plane, run_id: str) -> Any:
 
 
 @router.post("/{run_id}/rerun", response_model=AskedOut, status_code=202)
-def rerun(view: Viewer, plane: Plane, run_id: str) -> Any:
+def rerun(
+    view: Viewer,
+    plane: Plane,
+    run_id: str,
+    from_failed: Annotated[
+        bool, Query(description="Of the inputs and the code of the run that failed; what succeeded is not done again.")
+    ] = False,
+) -> Any:
     """Run the same workflow, partition and parameters again, of today's inputs and code. For the owner of what it
     makes."""
-    return asdict(reruns.rerun(plane, run_id, view.principal))
+    return asdict(reruns.rerun(plane, run_id, view.principal, from_failed=from_failed))
 
 
 @router.get(

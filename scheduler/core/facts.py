@@ -66,7 +66,8 @@ class Cause:
             case "request":
                 return f"{self.body['by']} asked for it"
             case "rerun":
-                return f"{self.body['by']} asked to run it again (as {self.body['of']})"
+                how = "to go on from where it failed" if self.body.get("from_failed") else "to run it again"
+                return f"{self.body['by']} asked {how} (as {self.body['of']})"
             case "event":
                 return f"{self.body['by']} reported an update"
             case "fingerprint":

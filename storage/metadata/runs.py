@@ -16,7 +16,7 @@ from riparian.scheduler.core.limits import BACK_OFF, POOL, Limits
 from riparian.storage.metadata import slots, timers
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.schema import attempt, run, session, step, version
+from riparian.storage.metadata.schema import attempt, attempted, lineage, run, session, step, version
 
 # Written out and not bound, as text and not as a Boolean (which would add "= 1"): only then does a database see that a
 # partial index serves.
@@ -167,6 +167,14 @@ _CANCEL_REST = (
     .where(step.c.run == bindparam("run_id"), _IS_OPEN)
     .values(state="cancelled", epoch=step.c.epoch + 1, session=None)
 )
+_LAST_TRIED = select(attempted.c.run).where(
+    attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p")
+)
+_STEPS_OF = select(step).where(step.c.run == bindparam("of_run")).order_by(step.c.id)
+_MADE_BY_STEP = select(version).where(version.c.step == bindparam("of_step")).order_by(version.c.id)
+_LINEAGE_OF = select(lineage).where(lineage.c.version == bindparam("of_version"))
+_ADD_VERSION = insert(version)
+_ADD_LINEAGE = insert(lineage)
 _LIVE_SESSIONS = (
     select(func.count()).select_from(session).where(session.c.pool == bindparam("pool"), session.c.closed_at.is_(None))
 )
@@ -369,6 +377,36 @@ def unblock(
     """Lets a blocked step go on; where it is mapped ``item`` is its number and ``spec`` what it runs for that."""
     values = {"step_id": step_id, "to": to, "why": reason, "item": item, "new_spec": spec, "now": tx.now}
     tx.conn.execute(_UNBLOCK, values)
+
+
+def last_tried(tx: Tx, workflow: str, partition: str) -> str | None:
+    """Returns the workflow partition's last run where it made nothing; None after a success."""
+    return tx.conn.execute(_LAST_TRIED, {"w": workflow, "p": partition}).scalar()
+
+
+def take_over(tx: Tx, old: str, new: str) -> None:
+    """Gives the run ``new`` the steps of ``old``: as they ended where they succeeded or were skipped, with what they
+    made; else anew, blocked, or ready where a map became steps before."""
+    steps, made, lineages = [], [], []
+    for row in tx.conn.execute(_STEPS_OF, {"of_run": old}).all():
+        kept = row.state in ("succeeded", "skipped")
+        values = {**row._mapping, "id": tx.new_id(), "run": new, "session": None, "waits_for": ""}
+        if kept:
+            for each in tx.conn.execute(_MADE_BY_STEP, {"of_step": row.id}).all():
+                version_id = tx.new_id()
+                made.append({**each._mapping, "id": version_id, "run": new, "step": values["id"]})
+                inputs = tx.conn.execute(_LINEAGE_OF, {"of_version": each.id}).all()
+                lineages += [{**i._mapping, "version": version_id} for i in inputs]
+        else:
+            lift = row.ready_at - row.rank
+            state = "blocked" if row.map_index is None else "ready"
+            anew = {"epoch": 0, "attempts": 0, "failures": 0, "losses": 0, "reason": None}
+            values |= {**anew, "state": state, "ready_at": tx.now, "rank": tx.now - lift}
+        steps.append(values)
+    tx.many(_ADD_STEP, steps)
+    for statement, rows in ((_ADD_VERSION, made), (_ADD_LINEAGE, lineages)):
+        if rows:
+            tx.conn.execute(statement, rows)
 
 
 def add_steps(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:

@@ -82,6 +82,9 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ("[server]\nport = 'x'\n", "write a port"),
         ("[worker]\nslots = 0\n", "a number of 1 or more"),
         ("lease_seconds = true\n", "seconds above 0"),
+        ("[limits]\npools = 3\n", "whole numbers"),
+        ("[limits.keys]\nwarehouse = 0\n", "whole numbers"),
+        ("[limits.pool]\ndefault = 1\n", "limits.pools"),
         ('[project]\nmodules = "a"\n[storage]\noptions = 3\n', "write a table"),
         ("][\n", "is not TOML"),
     ],
@@ -116,3 +119,12 @@ def test_modules_are_a_list_or_separated_by_commas(tmp_path: Path) -> None:
 
     assert ("air", "rail") == settings.load(tmp_path, {}).modules
     assert ("sea", "road") == settings.load(tmp_path, {"RIPARIAN_PROJECT_MODULES": "sea, road"}).modules
+
+
+def test_limits_are_set_by_pool_and_by_key(tmp_path: Path) -> None:
+    """In the file as tables, in the environment as JSON."""
+    write(tmp_path, "[limits.pools]\ndefault = 8\n[limits.keys]\nwarehouse = 2\n")
+
+    found = settings.load(tmp_path, {"RIPARIAN_LIMITS_KEYS": '{"warehouse": 5}'})
+
+    assert ({"default": 8}, {"warehouse": 5}) == (found.pool_limits, found.key_limits)

@@ -6,8 +6,20 @@ from typing import Any
 
 import pytest
 
-from riparian import AllPartitions, Daily, DeclarationError, FileDrop, Input, Policy, Retry, asset, on_update, source
-from riparian.assets.declare import collecting, declaration_of
+from riparian import (
+    AllPartitions,
+    Daily,
+    DeclarationError,
+    FileDrop,
+    Input,
+    Limit,
+    Policy,
+    Retry,
+    asset,
+    on_update,
+    source,
+)
+from riparian.assets.declare import Urgency, collecting, declaration_of
 
 DAY = Daily("day", start="2013-01-01")
 
@@ -87,6 +99,19 @@ def test_the_description_is_the_first_line_of_the_docstring() -> None:
     assert "Delays by carrier." == declaration_of(a).description
 
 
+def test_limits_are_one_or_several() -> None:
+    """In whatever order they are written; a run's own comes first."""
+
+    @asset("n.a", limits=Limit(2), priority=3, run_timeout=timedelta(hours=1))
+    def a() -> dict: ...
+
+    @asset("n.b", limits=[Limit(3, key="warehouse"), Limit(1)])
+    def b() -> dict: ...
+
+    assert Urgency(limits=(Limit(2),), priority=3, run_timeout_seconds=3600) == declaration_of(a).urgency
+    assert (Limit(1), Limit(3, "warehouse")) == declaration_of(b).urgency.limits
+
+
 def test_timeout_may_be_a_timedelta() -> None:
     """A timeout is held in seconds."""
 
@@ -104,6 +129,12 @@ def test_timeout_may_be_a_timedelta() -> None:
         ({"trigger": "n.raw"}, r"write trigger=on_update\(\)"),
         ({"retry": 3}, "write retry=Retry"),
         ({"timeout": 0}, "seconds above 0"),
+        ({"limits": 2}, r"write limits=Limit\(2\)"),
+        ({"limits": []}, r"write limits=Limit\(2\)"),
+        ({"limits": [Limit(1), Limit(2)]}, "the same twice"),
+        ({"priority": 101}, "from -100 to 100"),
+        ({"priority": "high"}, "from -100 to 100"),
+        ({"run_timeout": 0}, "run_timeout=0 leaves no time"),
         ({"timeout": -1.5}, "seconds above 0"),
         ({"timeout": True}, "timeout=True can not be meant"),
         ({"timeout": float("nan")}, "timeout=nan can not be meant"),

@@ -1,15 +1,32 @@
 """Running a run once more: the same target and parameters, today's inputs and code."""
 
+import json
+
 import pytest
 
 from riparian.assets.errors import Conflict, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
+from riparian.assets.tasks import Argument, Ref, TaskSpec
 from riparian.scheduler import events, request
 from riparian.scheduler.rerun import rerun
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 ANA = Principal(name="ana", groups=frozenset({"ops"}))
 EVE = Principal(name="eve")
+
+
+def task(name, *refs, output=""):
+    """A task that takes these."""
+    taken = tuple(Argument(parameter=f"p{n}", type="dict", ref=ref) for n, ref in enumerate(refs))
+    return TaskSpec(name=name, module="code", qualname=name, returns="dict", arguments=taken, output=output)
+
+
+FOUR = (
+    task("one", Ref(kind="input", name="a")),
+    task("two", Ref(kind="task", name="one")),
+    task("three", Ref(kind="input", name="a")),
+    task("end", Ref(kind="task", name="two"), Ref(kind="task", name="three"), output="w"),
+)
 
 
 @pytest.fixture
@@ -114,3 +131,93 @@ def test_a_partition_that_is_no_more_is_not_run(made):
 
     with pytest.raises(Conflict, match="no partition"):
         rerun(made.plane, old, ME)
+
+
+def take_all(plant):
+    """Leases until nothing is ready, by task."""
+    return {lease.task: lease for lease in plant.take(8)}
+
+
+@pytest.fixture
+def failed(plant):
+    """w of four tasks: one succeeded, two failed, three made a value, end never began."""
+    plant.apply({"w": ["a"], "below": ["w"]}, tasks={"w": FOUR})
+    plant.drop("a", "first")
+    plant.ask(plant.done(plant.take()[0]))
+    begun = take_all(plant)
+    plant.ask(plant.done(begun["one"]))
+    plant.ask(plant.done(begun["three"]))
+    plant.ask(plant.failed(take_all(plant)["two"]))
+    return plant
+
+
+def test_what_failed_goes_on_with_its_own_inputs_and_code(failed):
+    """What succeeded is not done again; the rest receives it, and the heads move as if nothing had failed."""
+    (old,) = failed.runs("w")
+    asked = rerun(failed.plane, old["id"], ME, from_failed=True)
+    begun = take_all(failed)
+
+    assert ["two"] == list(begun)
+    assert (asked.run, "one(=first)") == (begun["two"].run, json.loads(begun["two"].inputs[0].pieces[0].content))
+    failed.ask(failed.done(begun["two"]))
+    (end,) = failed.take()
+    assert "end" == end.task
+    failed.ask(failed.done(end))
+    new = failed.plane.access.as_principal(ME).run(asked.run)
+    assert ("succeeded", f"me asked to go on from where it failed (as {old['id']})") == (new["state"], new["cause"])
+    assert failed.head("w").startswith("end(=two(=one(=first))")
+    assert ["below"] == failed.settle()
+    assert "up_to_date" == failed.why("w")
+
+
+def test_steps_of_a_map_that_succeeded_are_kept(plant):
+    """Only the items that failed, or were not reached, are done again."""
+    items = Argument(parameter="n", type="", ref=Ref(kind="value", value=[1, 2, 3]))
+    each = TaskSpec(name="each", module="code", qualname="each", returns="dict", mapped="n", arguments=(items,))
+    total = Argument(parameter="p", type="", ref=Ref(kind="results", name="each"))
+    end = TaskSpec(name="end", module="code", qualname="end", returns="dict", output="w", arguments=(total,))
+    plant.apply({"w": []}, tasks={"w": (each, end)})
+    first, second, _ = plant.take(8)
+    plant.ask(plant.done(first, "made"))
+    plant.ask(plant.failed(second))
+    rerun(plant.plane, first.run, ME, from_failed=True)
+    again = plant.take(8)
+
+    assert [{"n": 2}, {"n": 3}] == [lease.constants for lease in again]
+    plant.ask(*[plant.done(lease) for lease in again])
+    (last,) = plant.take()
+    assert 3 == len(last.inputs[0].pieces)
+
+
+def test_it_goes_on_only_from_the_last_run_and_only_if_that_failed(failed):
+    """Results of other inputs than the heads were made from must not come after them."""
+    (old,) = failed.runs("w")
+    first = rerun(failed.plane, old["id"], ME, from_failed=True)
+    with pytest.raises(Conflict, match="under way"):
+        rerun(failed.plane, old["id"], ME, from_failed=True)
+    failed.settle()
+    with pytest.raises(Conflict, match="another run came since"):
+        rerun(failed.plane, old["id"], ME, from_failed=True)
+    with pytest.raises(Conflict, match="it succeeded"):
+        rerun(failed.plane, first.run, ME, from_failed=True)
+
+
+def test_what_came_meanwhile_is_not_lost(failed):
+    """News that arrives while it goes on is run for when it has ended."""
+    (old,) = failed.runs("w")
+    rerun(failed.plane, old["id"], ME, from_failed=True)
+    two = take_all(failed)["two"]
+    failed.drop("a", "second")
+    (ingest,) = failed.take()
+    failed.ask(failed.done(ingest))
+    failed.ask(failed.done(two))
+    failed.settle()
+
+    assert "second" in failed.head("w")
+    assert "up_to_date" == failed.why("w")
+
+
+def test_only_its_owner_lets_it_go_on(failed):
+    """As only its owner runs it again."""
+    with pytest.raises(Refused):
+        rerun(failed.plane, failed.runs("w")[0]["id"], EVE, from_failed=True)

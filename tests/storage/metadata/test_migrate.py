@@ -14,10 +14,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from riparian.assets.errors import Location
+from riparian.assets.manifest import Manifest
 from riparian.assets.tasks import Argument, Ref
 from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import decode
-from riparian.storage.metadata import migrate
+from riparian.storage.metadata import definitions, migrate
 from riparian.storage.metadata.database import Database, sqlite_url
 from riparian.storage.metadata.definitions import GraphCache
 from riparian.storage.metadata.schema import metadata
@@ -170,3 +171,34 @@ def test_what_the_first_schema_held_goes_on(tmp_path: Path):
     step = decode(kept, StepSpec)
     assert ((argument,), ("flights",), ("air.late",)) == (step.arguments, step.made_from, step.outputs)
     assert "flights" == decode(pins, list[Pin])[0].parameter
+
+
+def test_steps_of_the_second_schema_go_on(tmp_path: Path):
+    """What was ready is granted in the order in which it came; what waited for its next try still waits for it."""
+    path = tmp_path / "metadata.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    manifest = Manifest(project="air", bundle="b").to_json().replace('"version":3', '"version":2')
+    with create_engine(sqlite_url(path)).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0002")
+        conn.execute(text("INSERT INTO definition VALUES (1, 'air', 'b', 'me', 0, :body)"), {"body": manifest})
+        for name, state, failures in (("new", "ready", 0), ("tried", "ready", 1), ("over", "succeeded", 1)):
+            values = {"name": name, "state": state, "failures": failures}
+            conn.execute(
+                text(
+                    "INSERT INTO step (id, run, task, spec, state, failures, pool, ready_at) VALUES (:name, 'r', 't', "
+                    "'{}', :state, :failures, 'default', 7)"
+                ),
+                values,
+            )
+
+    database = Database(sqlite_url(path))
+    declared = database.read(definitions.current)
+    steps = database.read(
+        lambda tx: tx.conn.execute(text("SELECT id, rank, waits_for FROM step WHERE state = 'ready' ORDER BY id")).all()
+    )
+    database.close()
+
+    assert {"air": Manifest(project="air", bundle="b")} == declared
+    assert [("new", 7, ""), ("tried", 7, "@clock")] == [tuple(row) for row in steps]
