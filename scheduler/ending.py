@@ -46,9 +46,7 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
     staleness.release(tx, run.workflow, run.partition)
 
 
-def fail(
-    tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "timed_out", "cancelled"] = "failed"
-) -> None:
+def fail(tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "timed_out", "cancelled"] = "failed") -> None:
     """Ends the run without anything of it being seen; what else of it goes on is fenced."""
     runs.end(tx, run, "cancelled" if outcome == "cancelled" else "failed", error)
     if run.kind == "ingest":
