@@ -73,6 +73,19 @@ def test_a_run_is_cancelled_and_run_again(doors: Doors) -> None:
     assert f"{first}\tcancelled\n" == cli(doors, "cancel", first).stdout
 
 
+def test_a_run_goes_on_from_where_it_was_cancelled(doors: Doors) -> None:
+    """With its own inputs and code; once another run came since, only without (5)."""
+    doors.apply()
+    first = answer(doors, "run", "demo.numbers")["run"]
+    answer(doors, "cancel", first)
+    again = answer(doors, "rerun", first, "--from-failed")["run"]
+    doors.work({"one": 1})
+    refused = cli(doors, "rerun", first, "--from-failed")
+
+    assert (first != again, "succeeded") == (True, answer(doors, "runs", again)["state"])
+    assert (5, True) == (refused.exit_code, "without --from-failed" in refused.stderr)
+
+
 def test_what_would_run_later_is_told_in_words(doors: Doors) -> None:
     """A second wish while the first runs has no run yet."""
     doors.apply()
