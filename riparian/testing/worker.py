@@ -142,6 +142,7 @@ def _report(lease: Lease, how: str, outcome: Outcome) -> Report:
         unchanged=outcome.unchanged,
         error=outcome.error,
         retryable=outcome.retryable,
+        raised=outcome.raised,
     )
 
 

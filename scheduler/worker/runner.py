@@ -56,9 +56,7 @@ def attempt(
 
 def failure(exc: BaseException, bundle: Path | None) -> Outcome:
     """Returns the outcome of an attempt that raised ``exc``."""
-    return Outcome(
-        succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc), raised=raised(exc)
-    )
+    return Outcome(succeeded=False, error=error_text(exc, bundle), retryable=is_retryable(exc), raised=raised(exc))
 
 
 def _leave_unless(process: int) -> None:
