@@ -237,8 +237,26 @@ class RunDetail(RunOut):
     outputs: list[VersionOut]
 
 
+class TriggerOut(BaseModel):
+    """A part of a trigger: what people type, whether it is true (``holds``) and why.
+
+    ``since`` is the time of what makes it so, null where that is not known, or of what is not yours to see; ``until``
+    when time alone will make it true.
+    """
+
+    kind: str
+    label: str
+    text: str
+    holds: bool
+    since: datetime | None
+    until: datetime | None
+    words: str
+    parts: list[TriggerOut]
+
+
 class WhyOut(BaseModel):
-    """What the planner says now (``code``, ``words``), and what it noted last and since when."""
+    """What the planner says now (``code``, ``words``), what it noted last and since when, and how each part of the
+    trigger stands; a source has none."""
 
     asset: str
     partition: str
@@ -247,6 +265,7 @@ class WhyOut(BaseModel):
     words: str
     noted: str | None
     since: datetime | None
+    trigger: TriggerOut | None
     runs: list[RunOut]
 
 

@@ -8,7 +8,17 @@ from riparian.assets.limits import Limit
 from riparian.assets.partitions import AllPartitions, Daily, Identity, One, Static
 from riparian.assets.policy import ALL, Policy
 from riparian.assets.retry import Retry
-from riparian.assets.triggers import manual, missing, on_cron, on_update
+from riparian.assets.triggers import (
+    eager,
+    fresher_than,
+    lazy,
+    manual,
+    missing,
+    not_more_often_than,
+    on_cron,
+    on_update,
+    scheduled,
+)
 from riparian.assets.workflows import NoUpdate, branch, task, workflow
 
 __all__ = [
@@ -29,10 +39,15 @@ __all__ = [
     "Static",
     "asset",
     "branch",
+    "eager",
+    "fresher_than",
+    "lazy",
     "manual",
     "missing",
+    "not_more_often_than",
     "on_cron",
     "on_update",
+    "scheduled",
     "source",
     "task",
     "workflow",

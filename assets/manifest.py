@@ -16,7 +16,8 @@ from riparian.assets.limits import Limit, limits_of, priority_of
 from riparian.assets.partitions import MAPPINGS, Mapping, Partitions, partitions_from_json
 from riparian.assets.policy import Policy
 from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS, TaskSpec, task_from_json, task_json
-from riparian.assets.triggers import Trigger, trigger_from_json
+from riparian.assets.triggers import Trigger
+from riparian.assets.triggers.kinds import trigger_from_json
 
 MANIFEST_VERSION = 3
 

@@ -16,6 +16,10 @@ from riparian.scheduler.core.facts import CLOCK
 from riparian.scheduler.core.graph import Graph, follows_clock
 from riparian.storage.metadata import counters, schedules, staleness, timers
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.planning import Target
+
+_BETWEEN = "/"
+"""What stands between a workflow, whose key has none of it, and the partition in the subject of a timer."""
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +88,19 @@ def _read(cron: OnCron, at: int) -> tuple[int | None, int | None] | None:
         # One schedule, whose timezone may be gone from the system, must not stop the clock of all others.
         log.exception("the schedule %s can not be read now; it is tried again in %s s", cron.name, PAUSE_SECONDS)
         return None
+
+
+def wake_at(tx: Tx, wakes: Sequence[tuple[Target, int]]) -> bool:
+    """Has workflow partitions looked at again at their instants, and returns whether the next timer of all is one of
+    these. One that is looked at before is looked at then too, which changes nothing."""
+    timers.put_many(tx, "trigger", [(f"{key}{_BETWEEN}{partition}", at) for (key, partition), at in wakes])
+    return bool(wakes) and timers.earliest(tx) in {at for _, at in wakes}
+
+
+def wake(tx: Tx, subjects: Iterable[str]) -> None:
+    """Marks the workflow partitions whose time has come."""
+    found = [subject.partition(_BETWEEN) for subject in subjects]
+    staleness.mark(tx, [(key, Interval(partition, partition), "") for key, _, partition in found])
 
 
 def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval]:

@@ -129,6 +129,7 @@ class ControlPlane(Plane):
         if due:
             tx.after_commit.append(lambda: self.bells.ring(DEFAULT_POOL))
             clock.ring(tx, graph, [subject for kind, subject in due if kind == "cron"])
+            clock.wake(tx, [subject for kind, subject in due if kind == "trigger"])
             if any(kind == "plan" for kind, _ in due):
                 look_again(tx)
             overdue.end(tx, [subject for kind, subject in due if kind == "run"])

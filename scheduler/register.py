@@ -13,7 +13,6 @@ from riparian.assets.errors import DeclarationError, Invalid, Location, Problem,
 from riparian.assets.manifest import Manifest, WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static, fits
 from riparian.assets.policy import Principal
-from riparian.assets.triggers import Manual, Missing
 from riparian.scheduler import clock
 from riparian.scheduler.core import limits
 from riparian.scheduler.core.effective import OWNERS, owns
@@ -226,7 +225,7 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
         first = _first_partition(tx, graph, w)
         row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
         rows.append(row)
-        if isinstance(w.partitions, Static) or any(isinstance(leaf, Missing) for leaf in w.trigger.leaves()):
+        if isinstance(w.partitions, Static) or w.trigger.absences(w.produces):
             marks.append((w.key, EVERYTHING, ""))
         if first is not None:
             marks.append((w.key, Interval(first, first), ""))
@@ -262,7 +261,7 @@ def _ask_rebuild(tx: Tx, manifest: Manifest, rebuild: Rebuild, definition: int) 
     latest."""
     newest: dict[str, str] = {}
     stale: list[planning.Target] = []
-    fingerprints = {w.key: w.fingerprint for w in manifest.workflows if not isinstance(w.trigger, Manual)}
+    fingerprints = {w.key: w.fingerprint for w in manifest.workflows if not w.trigger.is_manual}
     for workflow, partition, fingerprint in planning.last_fingerprints(tx):
         if workflow in fingerprints:
             newest[workflow] = max(partition, newest.get(workflow, ""))

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from riparian.assets.partitions import EVERYTHING, Interval
+from riparian.scheduler import clock
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
@@ -39,13 +40,14 @@ MOST_STEPS = 20_000
 @dataclass(slots=True)
 class Ticked:
     """What a tick did: the planned runs and how many ``steps`` they have, how many workflow partitions it looked at,
-    and whether something is left for the next one, or for a later try."""
+    and whether something is left for the next one, or for a later try. ``sooner``: the next timer is another now."""
 
     planned: list[str] = field(default_factory=list)
     steps: int = 0
     looked: int = 0
     more: bool = False
     failed: bool = False
+    sooner: bool = False
 
 
 def tick(tx: Tx, graph: Graph) -> Ticked:
@@ -222,13 +224,15 @@ def _decide(
     for target, blocker in (planning.blockers(tx, graph, eager) if eager else {}).items():
         decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     plan = Plan(tx, graph)
-    reasons, holds, unheld, advances = [], [], [], []
+    reasons, holds, unheld, advances, wakes = [], [], [], [], []
     passed: set[Target] = set()
     for target, decision in decisions.items():
         if decision.action is Action.RUN and done.steps + plan.steps >= MOST_STEPS:
             passed.add(target)
             continue
         reasons.append((target, decision.code, decision.words))
+        if decision.wake_at is not None:
+            wakes.append((target, decision.wake_at))
         # One run at a time: what else was asked waits for the end of the run that is planned or going on now.
         later = asks[target][1:] if decision.action in (Action.RUN, Action.HOLD) else []
         holds += [_hold(target, Blocker(*target, failed=False), ask) for ask in later]
@@ -252,6 +256,7 @@ def _decide(
     staleness.put_hold(tx, holds)
     staleness.advance(tx, advances)
     staleness.note_reasons(tx, reasons)
+    done.sooner = clock.wake_at(tx, wakes) or done.sooner
     plan.finish()
     done.planned += planned
     done.steps += plan.steps

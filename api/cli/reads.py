@@ -211,9 +211,22 @@ def _print_why(body: dict[str, Any]) -> None:
     output.print_line(f"{subject}: {body['words']} ({body['code']})")
     if body["noted"] and body["noted"] != body["words"]:
         output.print_line(f"decided {output.time(body['since'])}: {output.one_line(body['noted'])}")
+    if body["trigger"]:
+        _print_trigger(body["trigger"], "")
     output.print_rows(
         ("run", "state", "ended", "cause"), ((r["id"], r["state"], r["ended_at"], r["cause"]) for r in body["runs"])
     )
+
+
+def _print_trigger(node: dict[str, Any], indent: str) -> None:
+    """A line for each part of the trigger, those that it is made of below it."""
+    since = f" since {output.time(node['since'])}" if node["since"] else ""
+    since += f" until {output.time(node['until'])}" if node["until"] else ""
+    name = f"{node['label']}: " if node["label"] else ""
+    said = f"{'true' if node['holds'] else 'false'}{since}: {node['words']}"
+    output.print_line(output.one_line(f"{indent}{name}{node['text']} is {said}"))
+    for part in node["parts"]:
+        _print_trigger(part, f"{indent}  ")
 
 
 def _download(chunks: Any, to: Path) -> int:

@@ -106,6 +106,21 @@ class Schedule:
     next_at: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """When what the trigger asks about happened, in UTC microseconds; what is not there is not known. Of each asset
+    with news: its ``first`` update that no run has answered, the first ``untried`` since a run failed, and its
+    ``last``. ``answered`` says when a run answered assets and schedules, ``created`` when the last run was planned,
+    ``took`` how long the last success needed."""
+
+    first: Mapping[str, int] = field(default_factory=dict)
+    untried: Mapping[str, int] = field(default_factory=dict)
+    last: Mapping[str, int] = field(default_factory=dict)
+    answered: Mapping[str, int] = field(default_factory=dict)
+    created: int | None = None
+    took: int = 0
+
+
 CLOCK = "@clock"
 """The blocker of who waits for a tick of its own schedule; the blocker's partition is the workflow's key."""
 
@@ -140,7 +155,8 @@ class Facts:
     ``adopted`` when the workflow was declared, which tells its causes from those of an earlier one of its name;
     ``missing`` are those assets without a version that the trigger asks for. ``consumed_fingerprint`` is None when no
     run ever succeeded; ``attempted`` is the seq at which the inputs of a run that failed, ``timed_out`` or was
-    ``cancelled`` were pinned, None when the last run succeeded. Ticks are by schedule: the last answered, or tried."""
+    ``cancelled`` were pinned, None when the last run succeeded. Ticks are by schedule: the last answered, or tried.
+    ``moments`` are looked up where the trigger asks for them."""
 
     workflow: WorkflowSpec
     partition: str
@@ -160,6 +176,8 @@ class Facts:
     unfinished: Unfinished | None = None
     blocker: Blocker | None = None
     ask: Cause | None = None
+    now: int = 0
+    moments: Moments = field(default_factory=Moments)
 
     @property
     def reads(self) -> bool:
@@ -183,7 +201,8 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer, with its reason as a stable ``code`` and in ``words``. ``ticks`` are those that ADVANCE answers."""
+    """The answer, with its reason as a stable ``code`` and in ``words``. ``ticks`` are those that ADVANCE answers;
+    ``wake_at`` is when time alone may change the answer."""
 
     action: Action
     code: str
@@ -192,6 +211,7 @@ class Decision:
     blocker: Blocker | None = None
     supersedes: str | None = None
     ticks: Mapping[str, int] = field(default_factory=dict)
+    wake_at: int | None = None
 
 
 def due(schedule: str, tick: int) -> str:

@@ -6,9 +6,11 @@ that it was made from differ (need), and has something happened that it waits fo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from riparian.assets.durations import instant
 from riparian.assets.partitions import WHOLE
 from riparian.assets.schedules import local
-from riparian.assets.triggers import Manual
 from riparian.scheduler.core.facts import (
     CLOCK,
     Action,
@@ -33,7 +35,8 @@ def decide(facts: Facts) -> Decision:
         return _asked(facts, facts.ask)
     standing = stand(facts)
     if not standing.triggered:
-        return _untriggered(facts, standing)
+        # Whatever is waited for else, time alone may change the answer.
+        return replace(_untriggered(facts, standing), wake_at=standing.until)
     if facts.unfinished and (facts.unfinished.granted or facts.unfinished.asked or not standing.need):
         # What it was pinned to, not what was consumed before it, is what the news will be held against at its end.
         return _after_own(facts)
@@ -114,9 +117,12 @@ def _unneeded(facts: Facts, standing: Standing) -> Decision:
 
 def _untriggered(facts: Facts, standing: Standing) -> Decision:
     if facts.unfinished:
-        return _after_own(facts) if standing.waits else _unfinished(granted=facts.unfinished.granted)
-    if isinstance(facts.workflow.trigger, Manual):
+        waits = standing.waits or standing.until is not None
+        return _after_own(facts) if waits else _unfinished(granted=facts.unfinished.granted)
+    if facts.workflow.trigger.is_manual:
         return _none("manual", "runs only when somebody asks")
+    if standing.until is not None:
+        return _until(facts, standing, standing.until)
     if standing.waits:
         return _hold_for_tick(facts, "waiting_for_tick", f"waits for {_next_tick(standing)}")
     if facts.consumed_fingerprint is None and facts.attempted is not None:
@@ -132,6 +138,14 @@ def _untriggered(facts: Facts, standing: Standing) -> Decision:
     if _differs(facts, standing):
         return _none("not_triggered", "an input differs, but nothing that the trigger waits for has happened")
     return _up_to_date()
+
+
+def _until(facts: Facts, standing: Standing, until: int) -> Decision:
+    """Time alone will make the trigger true; not that what failed would run again by itself."""
+    if facts.attempted is not None and not _is_new(facts, standing, facts.attempted):
+        return _failed(facts, standing, " for this same cause")
+    assert standing.awaits is not None  # noqa: S101 - the promise of `until`
+    return _none(standing.awaits.held_as, f"waits until {instant(until)}: {standing.awaits.words(standing.signals)}")
 
 
 def _differs(facts: Facts, standing: Standing) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from riparian.assets.partitions import Daily
 from riparian.assets.schedules import day_of
-from riparian.assets.triggers import Signals
+from riparian.assets.triggers import Signals, Trigger
 from riparian.scheduler.core.facts import Facts, InputFacts, Schedule
 
 
@@ -17,7 +18,8 @@ class Standing:
 
     ``news`` are the seqs of assets that the trigger waits for and that moved; ``ticks`` those that are due and not
     answered; ``differs`` the seqs of inputs that a run would find changed. ``fills``: something that the trigger wants
-    made is missing. ``clock`` are the schedules whose next tick could make the trigger true.
+    made is missing. ``clock`` are the schedules whose next tick could make the trigger true; ``until`` is when time
+    alone will, by what ``awaits`` says, where that is worth waiting for. ``signals`` is what the trigger was asked.
     """
 
     news: Mapping[str, int]
@@ -28,6 +30,9 @@ class Standing:
     need: bool
     asked: bool
     clock: tuple[Schedule, ...]
+    signals: Signals
+    until: int | None = None
+    awaits: Trigger | None = None
 
     @property
     def waits(self) -> bool:
@@ -51,15 +56,23 @@ def stand(facts: Facts) -> Standing:
     )
     ringing = tuple(s for s in facts.schedules if s.next_at is not None and _concerns(facts, s, s.next_at))
     later = {**ticks, **{s.cron.name: 0 for s in ringing}}
+    signals = _signals(facts, news, ticks)
+    at = trigger.when(signals)
+    need = asked and _need(facts, news, ticks, differs, fills)
+    until = at if at is not None and at > facts.now and (need or news) else None
     return Standing(
         news=news,
         ticks=ticks,
         differs=differs,
         fills=fills,
-        triggered=trigger.holds(_signals(facts, news, ticks)),
-        need=asked and _need(facts, news, ticks, differs, fills),
+        triggered=at is not None and at <= facts.now,
+        need=need,
         asked=asked,
-        clock=ringing if trigger.holds(_signals(facts, news, later)) else (),
+        # Whether it could hold at all: what only has to wait after its tick is about that tick too.
+        clock=ringing if trigger.when(_signals(facts, news, later)) is not None else (),
+        signals=signals,
+        until=until,
+        awaits=None if until is None else trigger.waits(signals),
     )
 
 
@@ -95,7 +108,7 @@ def _unanswered(facts: Facts, differs: Mapping[str, int]) -> dict[str, int]:
     for n in range(len(rang), 0, -1):
         ticks = {s.cron.name: s.tick for s in rang[:n]}
         before = differs and all(seq > rang[n - 1].seq for seq in differs.values())
-        if before and facts.workflow.trigger.holds(_signals(facts, ticks=ticks)):
+        if before and facts.workflow.trigger.when(_signals(facts, ticks=ticks)) is not None:
             rang = rang[n:]
             break
     return {s.cron.name: s.tick for s in rang}
@@ -108,13 +121,22 @@ def _concerns(facts: Facts, schedule: Schedule, tick: int) -> bool:
     return day_of(tick, schedule.cron.timezone) == facts.partition
 
 
-def _signals(facts: Facts, news: Iterable[str] = (), ticks: Iterable[str] = ()) -> Signals:
+def _signals(facts: Facts, news: Iterable[str] = (), ticks: Mapping[str, int] = MappingProxyType({})) -> Signals:
+    moments = facts.moments
     return Signals(
+        now=facts.now,
         updated=frozenset(news),
         due=frozenset(ticks),
         missing=facts.missing,
         consumes=frozenset(i.edge.asset for i in facts.inputs if i.edge.input),
         makes=frozenset(facts.workflow.produces),
+        first={**moments.first, **ticks},
+        untried=moments.untried,
+        last=moments.last,
+        rings={s.cron.name: s.next_at for s in facts.schedules if s.next_at is not None},
+        answered=moments.answered,
+        created=moments.created,
+        took=moments.took,
     )
 
 

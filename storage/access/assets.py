@@ -173,6 +173,8 @@ def _trigger(judge: Judge, body: dict[str, Any]) -> dict[str, Any]:
     shown = dict(body)
     if "assets" in body:
         shown["assets"] = [a if judge.visible(a) else RESTRICTED for a in body["assets"]]
+    if "label" in body:
+        shown["label"] = judge.redact(body["label"])
     if "triggers" in body:
         shown["triggers"] = [_trigger(judge, t) for t in body["triggers"]]
     if "trigger" in body:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.policy import Policy
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.effective import effective, policy_of
+from riparian.scheduler.core.explain import Node, explain
+from riparian.scheduler.core.facts import Facts
 from riparian.storage.access import runs
 from riparian.storage.access.assets import require
 from riparian.storage.access.pages import iso
 from riparian.storage.access.partitions import check_partition
 from riparian.storage.access.rights import RESTRICTED, Judge
-from riparian.storage.metadata import catalogue, planning, principals
+from riparian.storage.metadata import catalogue, moments, planning, principals
 
 AT_LIMIT = "at_limit"
 
@@ -27,7 +30,10 @@ def why(judge: Judge, key: str, partition: str | None) -> dict[str, Any]:
     workflow = judge.graph.maker(AssetKey(key))
     check_partition(judge, key, partition)
     partition = partition if partition is not None else _newest_partition(judge, key)
-    code, words = _decided(judge, key, workflow, partition)
+    facts = (
+        None if AssetKey(key) not in judge.graph.assets else planning.load(judge.tx, judge.graph, workflow, partition)
+    )
+    code, words = _decided(judge, key, facts)
     stored = catalogue.standing_reason(judge.tx, workflow, partition)
     return {
         "asset": key,
@@ -37,6 +43,7 @@ def why(judge: Judge, key: str, partition: str | None) -> dict[str, Any]:
         "words": judge.redact(words),
         "noted": judge.redact(stored.words) if stored is not None else None,
         "since": iso(stored.since) if stored is not None else None,
+        "trigger": _explained(judge, workflow, partition, facts),
         "runs": runs.last_of(judge, workflow, partition, RUNS),
     }
 
@@ -68,10 +75,9 @@ def policy(judge: Judge, key: str) -> dict[str, Any]:
     }
 
 
-def _decided(judge: Judge, key: str, workflow: str, partition: str) -> tuple[str, str]:
+def _decided(judge: Judge, key: str, facts: Facts | None) -> tuple[str, str]:
     if AssetKey(key) not in judge.graph.assets:
         return "removed", "it is declared no more; its versions are kept"
-    facts = planning.load(judge.tx, judge.graph, workflow, partition)
     if facts is None:
         return "source", "it is a source: a new version comes when what it observes changes"
     decision = planner.decide(facts)
@@ -80,6 +86,41 @@ def _decided(judge: Judge, key: str, workflow: str, partition: str) -> tuple[str
         if facts.unfinished.run in waits:
             return AT_LIMIT, f"a run is planned and is {waits[facts.unfinished.run]}"
     return decision.code, decision.words
+
+
+def _explained(judge: Judge, workflow: str, partition: str, facts: Facts | None) -> dict[str, Any] | None:
+    """How each part of the trigger stands; None for a source."""
+    if facts is None:
+        return None
+    target = (workflow, partition)
+    root = explain(moments.added(judge.tx, {target: facts})[target])
+    judge.listen(_said(root))
+    return _node(judge, root)[0]
+
+
+def _said(node: Node) -> Iterator[str]:
+    yield from (node.text, node.label, node.words)
+    for part in node.parts:
+        yield from _said(part)
+
+
+def _node(judge: Judge, node: Node) -> tuple[dict[str, Any], bool]:
+    """The part without the names that the reader may not know, nor the times of what has such names; and whether
+    nothing of it was hidden."""
+    parts = [_node(judge, part) for part in node.parts]
+    text, words = judge.redact(node.text), judge.redact(node.words)
+    whole = (text, words) == (node.text, node.words) and all(seen for _, seen in parts)
+    body = {
+        "kind": node.kind,
+        "label": judge.redact(node.label),
+        "text": text,
+        "holds": node.holds,
+        "since": iso(node.since) if whole else None,
+        "until": iso(node.until) if whole else None,
+        "words": words,
+        "parts": [part for part, _ in parts],
+    }
+    return body, whole
 
 
 def _newest_partition(judge: Judge, key: str) -> str:

@@ -17,6 +17,7 @@ from riparian.assets.schedules import day_of
 from riparian.scheduler.core.blockers import Reach, above, holds
 from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Schedule, Unfinished
 from riparian.scheduler.core.graph import Edge, Graph, follows_clock, identity_inputs, is_set
+from riparian.storage.metadata import moments
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import asset, asset_origins, attempted, consumed, head, run, schedule, workflow
@@ -117,7 +118,9 @@ def load_many(
             timed_out=attempt is not None and attempt.outcome == "timed_out",
             unfinished=going.get(target),
             ask=(asks or {}).get(target),
+            now=tx.now,
         )
+    result.update(moments.added(tx, {t: f for t, f in result.items() if f.workflow.trigger.is_timed}))
     return result
 
 

@@ -134,6 +134,7 @@ version = Table(
     UniqueConstraint("step", "asset", "slice"),
     Index(None, "asset", "partition", "head_seq"),
     Index(None, "asset", "committed_at"),
+    Index(None, "asset", "head_seq"),
     Index(None, "run"),
 )
 
@@ -398,7 +399,7 @@ timer = Table(
     "timer",
     metadata,
     # when time alone makes something worth a look
-    Column("kind", Name, primary_key=True),  # step | plan | cron | run
+    Column("kind", Name, primary_key=True),  # step | plan | cron | run | trigger
     Column("subject", Name, primary_key=True),
     Column("due_at", Micros, nullable=False),
     Index(None, "due_at"),

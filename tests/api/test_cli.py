@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from riparian.api import state
 from riparian.api.cli import app, declarations
+from riparian.api.cli.reads import _print_trigger
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec
 from riparian.assets.partitions import Static
@@ -353,10 +354,26 @@ def test_which_partition_was_taken_is_told(doors: Doors, tmp_path: Path) -> None
 
 def test_why_tells_apart_what_was_decided_and_what_holds(demo: Doors) -> None:
     """The first line is of now; what was decided before bears its time."""
-    now, decided, *_ = cli(demo, "why", "demo.total").stdout.splitlines()
+    now, decided, trigger, *_ = cli(demo, "why", "demo.total").stdout.splitlines()
 
+    assert re.fullmatch(
+        r"on_update\(\) is false since \d{4}-.*Z: demo.numbers was not updated since the last run", trigger
+    )
     assert now.startswith("demo.total: ")
     assert re.fullmatch(r"decided \d{4}-[^ ]+Z: .*demo.numbers was updated.*", decided)
+
+
+def test_why_shows_a_trigger_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each part, indented below what it is part of, with its label and since when."""
+    leaf = {"kind": "on_update", "label": "", "text": 'on_update("a.b")', "holds": True, "parts": []}
+    leaf |= {"since": "2025-03-01T06:00:00Z", "until": None, "words": "a.b was updated"}
+    quiet = {**leaf, "label": "at rest", "text": 'on_update("a.b").debounce("5m")', "holds": False, "parts": [leaf]}
+    _print_trigger({**quiet, "since": None, "words": "not yet"}, "")
+
+    assert [
+        'at rest: on_update("a.b").debounce("5m") is false: not yet',
+        '  on_update("a.b") is true since 2025-03-01T06:00:00Z: a.b was updated',
+    ] == capsys.readouterr().out.splitlines()
 
 
 def test_usage_names_each_argument_once() -> None:

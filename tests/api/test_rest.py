@@ -98,6 +98,15 @@ def test_why(demo: Doors) -> None:
     assert ("demo.total", "") == (found["asset"], found["partition"])
     assert found["words"]
     assert ["succeeded"] == [r["state"] for r in found["runs"]]
+    assert ("on_update", "on_update()", False, []) == (
+        (tree := found["trigger"])["kind"],
+        tree["text"],
+        tree["holds"],
+        tree["parts"],
+    )
+    assert "demo.numbers was not updated since the last run" == tree["words"]
+    assert demo.ask("GET", f"runs/{found['runs'][0]['id']}").json()["ended_at"] == tree["since"]
+    assert "only a request runs it" == demo.ask("GET", "assets/demo.numbers/why").json()["trigger"]["words"]
 
 
 def test_preview_and_download(demo: Doors) -> None:

@@ -2,6 +2,8 @@
 
 from sqlalchemy import event, text
 
+from riparian.assets.triggers import fresher_than, on_update
+
 LARGE = (
     "head",
     "version",
@@ -29,7 +31,12 @@ def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
     def note(conn, cursor, statement, parameters, context, executemany):
         seen.setdefault(statement, parameters[0] if executemany else parameters)
 
-    plant.apply({"b": ["a", "w"], "c": ["b"], "sum": ["c"]}, daily=("a", "b", "c"))
+    timed = on_update().debounce("1m") | fresher_than("1h").not_more_often_than("1h")
+    plant.apply(
+        {"b": ["a", "w"], "c": ["b"], "sum": ["c"], "late": ["c", "a"], "total": ["c"]},
+        daily=("a", "b", "c", "late"),
+        triggers={"late": timed, "total": timed},
+    )
     plant.drop("w", "x")
     event.listen(plant.plane.db._writer, "before_cursor_execute", note)
     for day in range(1, 6):

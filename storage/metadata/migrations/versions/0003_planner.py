@@ -1,4 +1,4 @@
-"""Limits, ranks and run time-outs."""
+"""Limits, ranks and run time-outs; the moves of an asset in their order, for triggers that ask when."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ definition = sa.table("definition", sa.column("seq"), sa.column("body"))
 
 def upgrade() -> None:
     _limits()
+    op.create_index("ix_version_asset_head_seq", "version", ["asset", "head_seq"])
     _manifests()
 
 
