@@ -373,6 +373,52 @@ class StaleOut(BaseModel):
     why: str
 
 
+class ChangeOut(BaseModel):
+    """One thing that an edit changes: code, composition, parameters, inputs, output, partitions, trigger, retry,
+    timeout, policy or arrival."""
+
+    what: str
+    words: str
+    stale: bool = Field(description="What was made before is not what would be made now.")
+
+
+class EditOut(BaseModel):
+    """A workflow or a source that stays declared and changes, or is stale since an earlier edit (then without
+    changes)."""
+
+    key: str
+    kind: Literal["workflow", "source"]
+    changes: list[ChangeOut]
+    stale: int = Field(description="So many partitions were made, or are being made, by other declarations.")
+    first: str | None
+    last: str | None
+    former: int = Field(description="So many were made that are no partitions any more; they stay readable.")
+    runs: int = Field(description="So many runs this apply would plan.")
+    latest: int = Field(description="So many stale partitions `rebuild=latest` would make anew.")
+    all: int = Field(description="So many stale partitions `rebuild=all` would make anew.")
+    why: str = Field(description="Why the newest of those that stay stale does not run.")
+
+
+class ShiftOut(BaseModel):
+    """Who may read before and after, in words (null: restricted by what is not yours to see), and the people who gain
+    or lose it: everyone for who administers principals, else only you."""
+
+    before: str | None
+    after: str | None
+    gain: list[str]
+    lose: list[str]
+
+
+class AccessOut(BaseModel):
+    """Whose right to read an asset moves. Versions keep their origins: a policy acts on those that there are, other
+    inputs only on those that are made from now on."""
+
+    asset: str
+    heads: ShiftOut | None = Field(description="Of the current versions, at once.")
+    coming: ShiftOut | None = Field(description="Of what is made from now on.")
+    approved: ShiftOut | None = Field(description="Once the owners approve what is looser.")
+
+
 class PreviewedOut(BaseModel):
     """What an apply would do. With ``problems`` it would be refused, and the rest is empty."""
 
@@ -380,9 +426,16 @@ class PreviewedOut(BaseModel):
     changed: list[str]
     removed: list[str]
     pending: list[str] = Field(description="Assets whose policy would be loosened; each waits for its owner.")
+    code: bool = Field(description="Later runs would execute other files; runs that are planned keep theirs.")
+    edits: list[EditOut]
+    edits_left_out: int
     runs: list[PlannedRun]
     runs_left_out: int
     truncated: bool = Field(description="There would be more runs than were looked for.")
+    follow: list[str] = Field(description="Workflows below the runs, which run too if these make something else.")
+    follow_left_out: int
+    access: list[AccessOut]
+    access_truncated: bool = Field(description="More assets may be concerned.")
     stale: list[StaleOut] = Field(description="Made by other code, and not run by this apply; newest first.")
     stale_left_out: int
     stale_counts: dict[str, int] = Field(description="How many partitions of each workflow are stale.")

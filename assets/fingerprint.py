@@ -53,6 +53,9 @@ Target = tuple[str, str]
 Unit = FunctionType | Target
 """What is read by itself: a function, or what the statements of a target do."""
 
+Units = dict[str, tuple[str, tuple[str, ...]]]
+"""Units by name: a short digest of what each says, and the names of those that it refers to."""
+
 Meaning = tuple[str, tuple[Unit, ...], str]
 """What a name stands for: in words, in units, and as the module whose members are meant (``""`` for none)."""
 
@@ -120,6 +123,24 @@ class Code:
             digests.append(digest)
             waiting += found
         return sha256(b"".join(digests)).hexdigest()
+
+    def units(self) -> Units:
+        """Returns what was read for fingerprints so far, so that a change can be named. What neither names other units
+        nor is named by one is left out: if a fingerprint of it differs, it is that which changed."""
+        found: dict[str, tuple[list[bytes], set[str]]] = {}
+        named: set[str] = set()
+        for unit, (digest, units) in self._units.items():
+            name = _name(unit)
+            digests, names = found.setdefault(name, ([], set()))
+            digests.append(digest)
+            if others := {*map(_name, units)} - {name}:
+                names |= others
+                named |= others
+        return {
+            name: (_short(digests), tuple(sorted(names)))
+            for name, (digests, names) in found.items()
+            if names or name in named
+        }
 
     def _function(self, function: FunctionType) -> tuple[bytes, tuple[Unit, ...]]:
         said = Said()
@@ -404,4 +425,10 @@ def _is_riparian(function: FunctionType, name: str) -> bool:
 
 
 def _name(unit: Unit) -> str:
-    return f"{unit.__module__}.{unit.__qualname__}" if isinstance(unit, FunctionType) else ".".join(unit)
+    return f"{unit.__module__}.{unit.__qualname__}" if isinstance(unit, FunctionType) else ".".join(filter(None, unit))
+
+
+def _short(digests: Collection[bytes]) -> str:
+    """Returns eight hex digits: several units may have one name, and in which order they are read is chance."""
+    (one, *more) = sorted(digests)
+    return (sha256(b"".join([one, *more])).digest() if more else one)[:4].hex()

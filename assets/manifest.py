@@ -74,6 +74,9 @@ class Manifest:
     bundle: str
     assets: tuple[AssetSpec, ...] = ()
     workflows: tuple[WorkflowSpec, ...] = ()
+    units: Dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """The project's functions and values by name, each with a short digest and what it refers to: they name what an
+    edit of code changed, and decide nothing. What is left out stands alone."""
     text: str = field(default="", init=False, repr=False, compare=False)
     """What it was read from, where that is just how ``to_json`` writes: to write a large one again takes time."""
 
@@ -88,6 +91,8 @@ class Manifest:
             "assets": [_asset_json(a) for a in self.assets],
             "workflows": [_workflow_json(w) for w in self.workflows],
         }
+        if self.units:
+            body["units"] = self.units
         return _canonical(body)
 
     @classmethod
@@ -134,6 +139,7 @@ class Manifest:
                 bundle=body["bundle"],
                 assets=assets,
                 workflows=tuple([_workflow(w, key) for w in body["workflows"]]),
+                units=_units(body.get("units", {})),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
             raise DeclarationError(
@@ -145,7 +151,14 @@ def _canonical(body: Any) -> str:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-_FIELDS: Dict[str, Kinds] = {"version": (int,), "project": TEXT, "bundle": TEXT, "assets": LIST, "workflows": LIST}
+_FIELDS: Dict[str, Kinds] = {
+    "version": (int,),
+    "project": TEXT,
+    "bundle": TEXT,
+    "assets": LIST,
+    "workflows": LIST,
+    "units": OBJECT,
+}
 _ASSET_FIELDS: Dict[str, Kinds] = {
     "key": TEXT,
     "kind": TEXT,
@@ -176,6 +189,18 @@ LONGEST_SETTLE_SECONDS = 86_400
 
 # Written out and sparse, not by dataclasses.asdict, which copies deeply: a large project has ten thousands of these.
 # What is left out has the value that it has when nobody says it.
+
+
+def _units(body: Dict[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    try:
+        units = {name: (digest, tuple(names)) for name, (digest, names) in body.items() if type(names) is list}
+    except (TypeError, ValueError) as exc:
+        raise DeclarationError("a unit is no digest with a list of names; write it by `riparian apply`") from exc
+    if len(units) != len(body):
+        raise DeclarationError("a unit is no digest with a list of names; write it by `riparian apply`")
+    for digest, names in units.values():
+        texts((digest, *names), "a unit")
+    return units
 
 
 def _location_json(location: Location) -> list[Any]:

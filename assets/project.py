@@ -18,7 +18,7 @@ from riparian.assets.closure import dotted_name, is_first_party
 from riparian.assets.composition import Body, Composed, read_body
 from riparian.assets.declare import Declaration, Declared, Source, Workflow, declaration_of, plain_function
 from riparian.assets.errors import Location, Problem
-from riparian.assets.fingerprint import Code
+from riparian.assets.fingerprint import Code, Units
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, WorkflowSpec
 from riparian.assets.tasks import TaskSpec, task_json
@@ -37,6 +37,7 @@ class Project:
     assets: tuple[AssetSpec, ...]
     workflows: tuple[WorkflowSpec, ...]
     problems: tuple[Problem, ...]
+    units: Units
 
 
 def first_party_modules(root: Path, modules: Mapping[str, ModuleType] = sys.modules) -> dict[str, ModuleType]:
@@ -80,7 +81,7 @@ def describe(
                 assets.extend(products)
                 workflows.append(workflow)
     problems = [*reader.problems, *check(assets, workflows, formats=formats)]
-    return Project(assets=tuple(assets), workflows=tuple(workflows), problems=in_order(problems))
+    return Project(assets=tuple(assets), workflows=tuple(workflows), problems=in_order(problems), units=reader.units())
 
 
 class _Reader:
@@ -113,6 +114,9 @@ class _Reader:
 
     def fingerprint(self, function: Callable[..., Any]) -> str:
         return self._code.fingerprint(function)
+
+    def units(self) -> Units:
+        return self._code.units()
 
     def entry(self, value: object, function: FunctionType, what: str, location: Location) -> Name:
         """Returns the name by which a worker finds ``value``, best the one that its function has itself."""

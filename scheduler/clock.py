@@ -30,14 +30,18 @@ PAUSE_SECONDS = 60
 """How long a schedule that is due and can not be rung is left alone."""
 
 
-def declare(tx: Tx, project: str, workflows: Iterable[WorkflowSpec], added: Collection[str]) -> None:
+def declare(
+    tx: Tx, project: str, workflows: Collection[WorkflowSpec], added: Collection[str], back: Collection[str] = ()
+) -> None:
     """Begins the schedules that the project's triggers name now and did not before; from now on their ticks count.
 
-    One that stays keeps what it knows. Those of workflows that are new, or come back, all begin anew.
+    One that stays keeps what it knows, and so do those of a removed workflow, which do not ring, until it comes
+    ``back`` (then the ticks that it missed count as one) or is ``added`` like a new one (then all begin anew).
     """
     before = {(r.workflow, r.cron): r for r in schedules.of_project(tx, project)}
     named = {(w.key, c.name): c for w in workflows for c in w.trigger.schedules}
-    schedules.end(tx, [pair for pair in before if pair not in named or pair[0] in added])
+    declared = {w.key for w in workflows}
+    schedules.end(tx, [p for p in before if (p[0] in declared and p not in named) or p[0] in added])
     seq = counters.value(tx, "change_seq")
     new = [
         {"workflow": key, "cron": name, "since": tx.now, "seq": seq, "next_at": _following(cron, tx.now)}
@@ -46,7 +50,8 @@ def declare(tx: Tx, project: str, workflows: Iterable[WorkflowSpec], added: Coll
     ]
     schedules.begin(tx, new)
     # Of all: the timers of those that stay may have been taken while the project could not be read.
-    _set_timers(tx, {key for key, _ in (*before, *named)})
+    _set_timers(tx, declared & {key for key, _ in (*before, *named)})
+    timers.drop(tx, "cron", sorted({key for key, _ in before} - declared))
 
 
 def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:

@@ -10,15 +10,18 @@ from typing import Any
 from riparian.assets.errors import Problem
 from riparian.assets.manifest import Manifest
 from riparian.assets.policy import Principal
-from riparian.scheduler.core import planner
+from riparian.scheduler import effects
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.readers import Reading, moved
 from riparian.scheduler.plane import Plane
-from riparian.scheduler.register import Applied, InvalidProject, Rebuild, examine, put_in_force
+from riparian.scheduler.rebuild import Rebuild
+from riparian.scheduler.register import Applied, InvalidProject, examine, put_in_force
 from riparian.scheduler.tick import tick_safely
+from riparian.storage.access import readers
 from riparian.storage.access.rights import Judge
 from riparian.storage.access.runs import said
-from riparian.storage.metadata import audit, catalogue, definitions, planning, runs, workflows
+from riparian.storage.metadata import audit, catalogue, definitions, policies, runs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import Target
 
@@ -36,6 +39,13 @@ MOST_SECONDS = 2.0
 class Preview:
     """What an apply would change, by workflow key, and call for.
 
+    ``edits`` say of each workflow or source that stays declared and changes what of it does, what that makes stale
+    and how much of it would run now: {key, kind, changes (what, words, stale), stale (how many partitions), first,
+    last, former (partitions that it is not cut into any more), runs, latest, all (so many a rebuild makes anew), why
+    (of the newest that stays stale)}; those that are stale since an earlier edit have no changes. ``follow`` are the
+    workflows below the runs that run too if these make something else. ``access`` says whose right to read moves (see
+    storage.access.readers); ``code`` whether later runs execute other files, even if nothing is stale.
+
     ``runs`` are {workflow, partition, cause, state (queued, or held until another has ended), words}; ``stale`` what
     was made by other code and would not run: {workflow, partition, code, why}, newest partitions first, and
     ``stale_counts`` their number by workflow. What a list leaves out is counted; ``truncated``: there would be more
@@ -46,6 +56,13 @@ class Preview:
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
+    code: bool = False
+    edits: list[dict[str, Any]] = field(default_factory=list)
+    edits_left_out: int = 0
+    follow: list[str] = field(default_factory=list)
+    follow_left_out: int = 0
+    access: list[dict[str, Any]] = field(default_factory=list)
+    access_truncated: bool = False
     runs: list[dict[str, Any]] = field(default_factory=list)
     runs_left_out: int = 0
     truncated: bool = False
@@ -64,23 +81,49 @@ def preview(plane: Plane, manifest: Manifest, by: Principal, rebuild: Rebuild = 
     try:
         examine(plane, manifest, by)
         others = plane.db.read(definitions.current)
-        graph = Graph([*(m for project, m in others.items() if project != manifest.project), manifest])
-        trial = plane.db.write(lambda tx: _tried(plane, tx, graph, manifest, by, rebuild, limit))
+        before = others.pop(manifest.project, None) or Manifest(project=manifest.project, bundle="")
+        old, new = (Graph([*others.values(), m]) for m in (before, manifest))
+        fresh = {a.key for a in manifest.assets} - old.assets.keys()
+        back = plane.db.read(lambda tx: policies.standings(tx, fresh))
+        moving, more = moved(before, manifest, old, new, back)
+        seen = plane.db.read(lambda tx: _seen(plane.access.judge(tx, by, old), moving))
+        trial = plane.db.write(lambda tx: _tried(plane, tx, new, manifest, by, rebuild, seen, limit))
     except InvalidProject as exc:
         return Preview(problems=exc.problems)
-    counts, stale = plane.db.read(lambda tx: _stale(plane.access.judge(tx, by, graph), manifest, trial.targets, limit))
+    found = plane.db.read(
+        lambda tx: effects.effects(plane.access.judge(tx, by, new), before, manifest, trial.targets, limit)
+    )
     return Preview(
         added=trial.applied.added,
         changed=trial.applied.changed,
         removed=trial.applied.removed,
         pending=trial.applied.pending,
+        code=bool(before.bundle) and before.bundle != manifest.bundle,
+        edits=found.edits[:limit],
+        edits_left_out=len(found.edits[limit:]),
         runs=trial.runs,
         runs_left_out=trial.runs_left_out,
         truncated=trial.truncated,
-        stale=stale,
-        stale_left_out=sum(counts.values()) - len(stale),
-        stale_counts=counts,
+        follow=found.follow[:limit],
+        follow_left_out=len(found.follow[limit:]),
+        stale=found.stale,
+        stale_left_out=sum(found.stale_counts.values()) - len(found.stale),
+        stale_counts=found.stale_counts,
+        access=trial.access[:limit],
+        access_truncated=more or len(trial.access) > limit,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Whom the policies let read before the trial, and what of it may be told."""
+
+    readings: dict[str, Reading]
+    told: dict[str, bool]
+
+
+def _seen(judge: Judge, assets: Collection[str]) -> _Seen:
+    return _Seen(readers.readings(judge, assets), readers.may_be_told(judge, assets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,25 +131,26 @@ class _Trial:
     applied: Applied
     runs: list[dict[str, Any]]
     runs_left_out: int
+    access: list[dict[str, Any]]
     targets: frozenset[Target]
     truncated: bool
 
 
 def _tried(
-    plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild, limit: int
+    plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild, seen: _Seen, limit: int
 ) -> _Trial:
     """Applies under a savepoint that is given up in any case."""
     trial = tx.conn.begin_nested()
     try:
         # What this one would do after its commit is never done.
-        return _look(plane, Tx(tx.conn, tx.now), graph, manifest, by, rebuild, limit)
+        return _look(plane, Tx(tx.conn, tx.now), graph, manifest, by, rebuild, seen, limit)
     finally:
         trial.rollback()
         audit.append(tx, by=by.name, act="plan", on=manifest.project)
 
 
 def _look(
-    plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild, limit: int
+    plane: Plane, tx: Tx, graph: Graph, manifest: Manifest, by: Principal, rebuild: Rebuild, seen: _Seen, limit: int
 ) -> _Trial:
     asked_before = set(catalogue.asked_holds(tx))
     applied = put_in_force(plane, tx, manifest, 0, by, rebuild)
@@ -117,7 +161,8 @@ def _look(
         planned += done.planned
         looked += done.looked
         more = done.more
-    held = [(*h, "held") for h in catalogue.asked_holds(tx) if h not in asked_before]
+    asked = catalogue.asked_holds(tx)
+    held = [(*h, "held") for h in asked if h not in asked_before]
     queued = [r for r in runs.by_id(tx, planned).values() if r.state == "queued"]
     found = [*((r.workflow, r.partition, r.cause, "queued") for r in queued), *held]
     # Judged by these declarations, and never through the cache of graphs: what it kept would outlive the trial.
@@ -129,9 +174,27 @@ def _look(
         applied=applied,
         runs=_told(judge, listed[:limit]),
         runs_left_out=len(listed[limit:]),
-        targets=frozenset((workflow, partition) for workflow, partition, *_ in found),
+        access=_access(plane, tx, graph, by, applied, seen),
+        # What somebody asked for before runs too, and need not be asked for again.
+        targets=frozenset((workflow, partition) for workflow, partition, *_ in (*found, *asked)),
         truncated=more,
     )
+
+
+def _access(plane: Plane, tx: Tx, graph: Graph, by: Principal, applied: Applied, seen: _Seen) -> list[dict[str, Any]]:
+    """Who gains or loses the right to read by what was tried, and by the approvals that it waits for. Comes last."""
+    if not seen.readings:
+        return []
+    judge = plane.access.judge(tx, by, graph)
+    after = readers.readings(judge, seen.readings)
+    told = {**seen.told, **readers.may_be_told(judge, [a for a in seen.readings if a not in seen.told])}
+    # What is visible on one side alone is told, but its policies only if those of both sides may be.
+    both = readers.may_be_told(judge, list(told))
+    told = {asset: shown and both.get(asset, False) for asset, shown in told.items()}
+    for key, standing in policies.standings(tx, applied.pending).items():
+        policies.approve(tx, key, standing.pending)
+    approved = readers.readings(plane.access.judge(tx, by, graph), seen.readings) if applied.pending else after
+    return readers.shifts(judge, told, seen.readings, after, approved)
 
 
 def _told(judge: Judge, found: Sequence[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
@@ -149,29 +212,3 @@ def _told(judge: Judge, found: Sequence[tuple[str, str, str, str]]) -> list[dict
         }
         for (workflow, partition, _, state), cause, why in zip(found, causes, words, strict=True)
     ]
-
-
-def _stale(
-    judge: Judge, manifest: Manifest, runs: Collection[Target], limit: int
-) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Returns how many partitions of each of the project's workflows other code made, and the newest of them with what
-    the planner says; without those of ``runs``."""
-    tx, graph = judge.tx, judge.graph
-    counts: dict[str, int] = {}
-    found: list[Target] = []
-    # A key that another project once had is not looked up: what ran there is not told here.
-    known = workflows.of_project(tx, manifest.project)
-    prints = {w.key: w.fingerprint for w in manifest.workflows if w.key in known}
-    for key in sorted(catalogue.made_by_other_code(tx, prints)):
-        running = {partition for workflow, partition in runs if workflow == key}
-        made = [p for p in catalogue.other_code_partitions(tx, key, prints[key]) if p not in running]
-        if made:
-            counts[key] = len(made)
-            found += [(key, p) for p in made[: limit - len(found)]]
-    told = []
-    for target, facts in planning.load_many(tx, graph, found).items():
-        decision = planner.decide(facts)
-        told.append(
-            {"workflow": target[0], "partition": target[1], "code": decision.code, "why": judge.redact(decision.words)}
-        )
-    return counts, told

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
+
+from sqlalchemy import Row
 
 from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.check import check
 from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static, fits
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Partitions, Static, fits
 from riparian.assets.policy import Principal
 from riparian.scheduler import clock
+from riparian.scheduler import rebuild as rebuilding
 from riparian.scheduler.core import limits
+from riparian.scheduler.core.edits import is_edited
 from riparian.scheduler.core.effective import OWNERS, owns
-from riparian.scheduler.core.facts import CLOCK, Cause
+from riparian.scheduler.core.facts import CLOCK
 from riparian.scheduler.core.graph import Graph, identity_inputs
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import Plane
+from riparian.scheduler.rebuild import Rebuild
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import (
     audit,
@@ -35,7 +40,8 @@ from riparian.storage.metadata import (
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import layout
 
-Rebuild = Literal["none", "latest", "all"]
+REMEMBERED_SECONDS = 86_400
+"""How long a workflow that is declared no more is remembered: what it waits for then survives that it comes back."""
 
 
 class InvalidProject(DeclarationError):
@@ -121,14 +127,14 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
     ):
         slots.call_all(tx)
         tx.after_commit.append(lambda: plane.bells.ring(DEFAULT_POOL))
-    added, changed, removed = _adopt(tx, graph, manifest, before)
-    clock.declare(tx, manifest.project, manifest.workflows, set(added))
+    added, changed, removed, back = _adopt(tx, graph, manifest, before)
+    clock.declare(tx, manifest.project, manifest.workflows, set(added) - back, back)
     _forget_failures(tx, graph, added)
     staleness.release_all(tx)
     # Files that were complete while their source was not declared wait no longer.
     staleness.mark(tx, [(s, Interval(p, p), "") for s, p in files.ready_targets(tx)])
     if rebuild != "none":
-        _ask_rebuild(tx, manifest, rebuild, number)
+        rebuilding.ask(tx, graph, manifest.workflows, rebuild, number)
     if not same:
         tx.after_commit.append(lambda: plane.graphs.put(number, tx.now, graph))
         audit.append(tx, by=by.name, act="apply", on=manifest.project, detail=f"definition {number}")
@@ -202,19 +208,24 @@ def _declared(manifest: Manifest) -> list[tuple[str, Location | None]]:
     return list(found.items())
 
 
-def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) -> tuple[list[str], list[str], list[str]]:
-    """Notes new, changed and removed workflows. A new one runs once, for its newest partition or each static key; one
-    that asks for what is missing, for each partition that its inputs have."""
+def _adopt(
+    tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None
+) -> tuple[list[str], list[str], list[str], set[str]]:
+    """Notes new, changed and removed workflows, and returns them and which of the new ones only come back. A new one
+    runs once, for its newest partition or each static key; one that asks for what is missing, for each partition that
+    its inputs have; one that comes back soon, also for all that it waited for."""
     known = workflows.of_project(tx, manifest.project)
     old = {w.key: w for w in (before.workflows if before else ())}
     declared = {w.key for w in manifest.workflows}
     added = [w for w in manifest.workflows if w.key not in known or known[w.key].removed_at is not None]
     new = {w.key for w in added}
+    back = {w.key for w in added if w.key in known and _is_remembered(tx, known[w.key], w)}
     # Also those whose last declaration could not be read: what they missed meanwhile is not known.
-    changed = [w for w in manifest.workflows if w.key not in new and w != old.get(w.key)]
+    changed = [w for w in manifest.workflows if w.key not in new and (w.key not in old or is_edited(old[w.key], w))]
     removed = sorted(k for k, row in known.items() if row.removed_at is None and k not in declared)
+    recut = [w for w in changed if w.key in old and _is_recut(old[w.key].partitions, w.partitions)]
     # A number of its own: what it is caused by is told from the causes of an earlier workflow of the same name.
-    adopted_seq = counters.advance(tx, "change_seq") if added else 0
+    adopted_seq = counters.advance(tx, "change_seq") if added or recut else 0
     # An edit may make a reason untrue, and what a changed trigger waits for may have come already.
     rows: list[dict[str, Any]] = []
     marks = [(w.key, Interval(WHOLE, WHOLE), "") for w in changed if w.partitions is None]
@@ -224,17 +235,45 @@ def _adopt(tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None) ->
     for w in added:
         first = _first_partition(tx, graph, w)
         row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
-        rows.append(row)
+        if w.key in back:
+            first = known[w.key].first_partition or first
+            row |= {"first_partition": first or "", "news_seq": known[w.key].news_seq}
+            marks.append((w.key, EVERYTHING, ""))
+        rows.append({"news_seq": adopted_seq, **row})
         if isinstance(w.partitions, Static) or w.trigger.absences(w.produces):
             marks.append((w.key, EVERYTHING, ""))
         if first is not None:
             marks.append((w.key, Interval(first, first), ""))
+    for w in recut:
+        # Cut into other pieces it is like a new one: what its inputs have had for long is no news.
+        first = _first_partition(tx, graph, w)
+        rows.append(
+            {
+                "key": w.key,
+                "project": manifest.project,
+                "adopted_seq": adopted_seq,
+                "news_seq": adopted_seq,
+                "first_partition": first or "",
+            }
+        )
+        marks += [(w.key, Interval(first, first), "")] if first is not None else []
     workflows.adopt(tx, rows)
     workflows.remove(tx, removed)
     for key in (*removed, *sorted(retimed)):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, marks)
-    return [w.key for w in added], [w.key for w in changed], removed
+    return [w.key for w in added], [w.key for w in changed], removed, back
+
+
+def _is_remembered(tx: Tx, known: Row[Any], workflow: WorkflowSpec) -> bool:
+    """Whether a workflow that was removed is cut as it was, and not away for long."""
+    cut_as_before = not known.first_partition or fits(workflow.partitions, known.first_partition)
+    return cut_as_before and tx.now - known.removed_at <= REMEMBERED_SECONDS * 1_000_000
+
+
+def _is_recut(before: Partitions | None, after: Partitions | None) -> bool:
+    """Whether no partition of before is one of now."""
+    return before != after and (before is None or after is None or not before.overlaps(after))
 
 
 def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:
@@ -254,21 +293,3 @@ def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None
         return workflow.partitions.keys[0]
     today = datetime.fromtimestamp(tx.now / 1_000_000, UTC).date().isoformat()
     return max(workflow.partitions.start, min(today, workflow.partitions.end or today))
-
-
-def _ask_rebuild(tx: Tx, manifest: Manifest, rebuild: Rebuild, definition: int) -> None:
-    """Marks what was made, or failed to be made, by other code than is declared now; of static keys each is the
-    latest."""
-    newest: dict[str, str] = {}
-    stale: list[planning.Target] = []
-    fingerprints = {w.key: w.fingerprint for w in manifest.workflows if not w.trigger.is_manual}
-    for workflow, partition, fingerprint in planning.last_fingerprints(tx):
-        if workflow in fingerprints:
-            newest[workflow] = max(partition, newest.get(workflow, ""))
-            if fingerprint != fingerprints[workflow]:
-                stale.append((workflow, partition))
-    static = {w.key for w in manifest.workflows if isinstance(w.partitions, Static)}
-    for workflow, partition in stale:
-        if rebuild == "all" or workflow in static or partition == newest[workflow]:
-            body = {"fingerprint": fingerprints[workflow], "definition": definition}
-            staleness.mark_one(tx, workflow, partition, Cause(kind="fingerprint", body=body).to_json())

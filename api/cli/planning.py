@@ -10,12 +10,14 @@ import typer
 from riparian.api.cli import declarations, output
 from riparian.api.cli.command import Cli, InvalidDeclarations, command
 from riparian.api.cli.declarations import Rebuild
+from riparian.api.cli.edits import print_access, print_edits
 from riparian.assets.errors import Problem, Refused
 
 if TYPE_CHECKING:
     from riparian.api.cli.connection import Client
 
 CHANGES = ("added", "changed", "removed", "pending")
+CODE = ", but the files that later runs execute"
 
 
 def install(app: typer.Typer) -> None:
@@ -49,7 +51,7 @@ def _running(client: Client) -> Iterator[dict[str, Any]]:
 
 
 def _print(would: dict[str, Any] | None, refused: str | None, now: list[dict[str, Any]], rebuild: str) -> None:
-    if would is not None and any(would[word] for word in (*CHANGES, "runs", "stale")):
+    if would is not None and any(would[word] for word in (*CHANGES, "runs", "stale", "edits", "access")):
         _print_apply(would, rebuild)
         return
     output.print_rows(
@@ -57,7 +59,7 @@ def _print(would: dict[str, Any] | None, refused: str | None, now: list[dict[str
         ((n["state"], _subject(n), n["run"], n["since"], n["words"] or n["cause"]) for n in now),
         spare=("since",),
     )
-    told = [] if would is None else ["nothing would change"]
+    told = [] if would is None else [f"nothing would change{CODE if would['code'] else ''}"]
     told += [] if now else ["nothing runs or is about to"]
     if told:
         output.print_note(", and ".join(told))
@@ -67,22 +69,28 @@ def _print(would: dict[str, Any] | None, refused: str | None, now: list[dict[str
 
 def _print_apply(would: dict[str, Any], rebuild: str) -> None:
     declarations.print_changes(would)
+    print_edits(would["edits"], would["edits_left_out"])
     output.print_rows(
         ("would run", "workflow", "cause", "why not at once"),
         (("run", _subject(r), r["cause"], r["words"] if r["state"] == "held" else "") for r in would["runs"]),
     )
     if would["runs_left_out"] or would["truncated"]:
         output.print_line(f"run\t{would['runs_left_out']:,} more" + (" or still more" if would["truncated"] else ""))
-    output.print_rows(
-        ("would stay stale", "workflow", "why"), (("stale", _subject(s), s["why"]) for s in would["stale"])
-    )
-    if would["stale_left_out"]:
-        output.print_line(f"stale\t{would['stale_left_out']:,} more partitions")
-    if any(would[word] for word in (*CHANGES, "runs")):
+    for key in would["follow"]:
+        output.print_line(f"follows\t{key}\tif what it reads comes out different")
+    if would["follow_left_out"]:
+        output.print_line(f"follows\t{would['follow_left_out']:,} more")
+    if not output.is_terminal():  # a person reads it above, in sum
+        output.print_rows(("", "workflow", "why"), (("stale", _subject(s), s["why"]) for s in would["stale"]))
+        if would["stale_left_out"]:
+            output.print_line(f"stale\t{would['stale_left_out']:,} more partitions")
+    print_access(would["access"], truncated=would["access_truncated"])
+    if any(would[word] for word in (*CHANGES, "runs")) or any(e["changes"] for e in would["edits"]):
         words = "riparian apply" if rebuild == "none" else f"riparian apply --rebuild {rebuild}"
         output.print_note(f"`{words}` does this")
     if would["stale"]:
-        output.print_note("`riparian apply --rebuild latest` (or all) also makes anew what other code made")
+        more = "`riparian apply --rebuild all`" if rebuild == "latest" else "`riparian apply --rebuild latest` (or all)"
+        output.print_note(f"{more} also makes anew what other code made")
 
 
 def _subject(item: dict[str, Any]) -> str:

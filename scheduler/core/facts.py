@@ -34,8 +34,8 @@ class Level:
 class Cause:
     """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted, and the ticks of the schedules that were
     due, by name, in UTC microseconds), tick (ticks alone), missing (what is missing, seqs, adopted), request (id, by,
-    params), rerun (of, id, by, params), fingerprint (of the code, definition), adopted, file (path, fingerprint, seq)
-    or event (id, by)."""
+    params), rerun (of, id, by, params), fingerprint (of the code, definition; edited: its inputs, not the code),
+    adopted, file (path, fingerprint, seq) or event (id, by)."""
 
     kind: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Cause:
             case "event":
                 return f"{self.body['by']} reported an update"
             case "fingerprint":
-                return "its code changed and a rebuild was asked for"
+                return f"its {self.body.get('edited', 'code')} changed and a rebuild was asked for"
             case "adopted":
                 return "it is new and needs no input"
             case "file":

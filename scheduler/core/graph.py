@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -146,3 +146,10 @@ def identity_inputs(graph: Graph, workflow: str) -> tuple[Edge, ...]:
 def is_set(edge: Edge) -> bool:
     """Whether the workflow looks at the asset's partitions all together."""
     return edge.input is None or isinstance(edge.input.mapping, AllPartitions)
+
+
+def reads_otherwise(edges: Iterable[Edge], reads: Collection[str]) -> bool:
+    """Whether inputs of these names (see Edge.name) are not those that ``edges`` read. What only the trigger names is
+    left aside."""
+    named = {e.name for e in edges if e.input is None}
+    return set(reads) - named != {e.name for e in edges if e.input is not None}

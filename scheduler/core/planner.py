@@ -23,6 +23,7 @@ from riparian.scheduler.core.facts import (
     trigger_key,
     updated,
 )
+from riparian.scheduler.core.graph import reads_otherwise
 from riparian.scheduler.core.standing import Standing, stand
 
 
@@ -135,6 +136,8 @@ def _untriggered(facts: Facts, standing: Standing) -> Decision:
     if facts.consumed_fingerprint != facts.workflow.fingerprint:
         tick = "its next tick, " if standing.clock and facts.partition == WHOLE else ""
         return _none("code_changed", f"its code changed; {tick}`riparian apply --rebuild latest` or a request runs it")
+    if reads_otherwise([i.edge for i in facts.inputs], facts.consumed_inputs):
+        return _none("inputs_changed", "its inputs changed; `riparian apply --rebuild latest` or a request runs it")
     if _differs(facts, standing):
         return _none("not_triggered", "an input differs, but nothing that the trigger waits for has happened")
     return _up_to_date()

@@ -194,7 +194,9 @@ def described(
         return Described(manifest=None, bundle=b"", problems=in_order(problems))
     files[LOCK_MEMBER] = _lock_digest(root).encode()
     digest = bundle_digest(files)
-    manifest = Manifest(project=name, bundle=digest, assets=project.assets, workflows=project.workflows)
+    manifest = Manifest(
+        project=name, bundle=digest, assets=project.assets, workflows=project.workflows, units=project.units
+    )
     return Described(manifest=manifest, bundle=_zip(files), problems=())
 
 

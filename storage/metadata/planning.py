@@ -17,6 +17,8 @@ from riparian.assets.schedules import day_of
 from riparian.scheduler.core.blockers import Reach, above, holds
 from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Schedule, Unfinished
 from riparian.scheduler.core.graph import Edge, Graph, follows_clock, identity_inputs, is_set
+from riparian.scheduler.core.pinned import Pin
+from riparian.scheduler.core.protocol import decode
 from riparian.storage.metadata import moments
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
@@ -57,9 +59,12 @@ _ANY_ATTEMPTED = (
     .where(among(attempted.c.workflow, "keys"), attempted.c.outcome != "cancelled")
     .group_by(attempted.c.workflow)
 )
-_MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerprint)
-_TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprint).join(
+_MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerprint, consumed.c.inputs)
+_TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprint, run.c.pins).join(
     run, run.c.id == attempted.c.run
+)
+_BEING_MADE_BY = select(run.c.workflow, run.c.partition, run.c.fingerprint, run.c.pins).where(
+    _GOING, run.c.kind == "workflow"
 )
 _ALL_FAILED = select(attempted.c.workflow, attempted.c.partition)
 _SCHEDULES = select(schedule).where(among(schedule.c.workflow, "keys"))
@@ -225,11 +230,26 @@ def latest_partition(tx: Tx, graph: Graph, key: str) -> str | None:
     return newest
 
 
-def last_fingerprints(tx: Tx) -> list[tuple[str, str, str]]:
-    """Returns (workflow, partition, fingerprint) of the last run of each workflow partition, failed or not."""
-    made = {(r.workflow, r.partition): r.fingerprint for r in tx.conn.execute(_MADE_BY)}
-    made.update({(r.workflow, r.partition): r.fingerprint for r in tx.conn.execute(_TRIED_BY)})
-    return [(w, p, f) for (w, p), f in made.items()]
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What made a workflow partition last, failed to or is at it: the code's fingerprint, and the inputs by name."""
+
+    workflow: str
+    partition: str
+    fingerprint: str
+    reads: frozenset[str]
+
+
+def last_made(tx: Tx) -> list[Made]:
+    """Returns the last run of each workflow partition, failed or going on or not."""
+    made = {
+        (r.workflow, r.partition): Made(r.workflow, r.partition, r.fingerprint, frozenset(json.loads(r.inputs)))
+        for r in tx.conn.execute(_MADE_BY)
+    }
+    for r in (*tx.conn.execute(_TRIED_BY), *tx.conn.execute(_BEING_MADE_BY)):
+        reads = frozenset(pin.name for pin in decode(r.pins, list[Pin]))
+        made[r.workflow, r.partition] = Made(r.workflow, r.partition, r.fingerprint, reads)
+    return list(made.values())
 
 
 def consumed_json(inputs: Iterable[tuple[str, Level]]) -> str:
@@ -247,10 +267,10 @@ def _level(value: list[Any]) -> Level:
 
 
 def _baseline(spec: WorkflowSpec, row: Any, partition: str) -> int:
-    """News before the workflow was adopted is history, but for what a new workflow runs for: one partition, or each
+    """What moved before the workflow was adopted is history, but for what a new one runs for: one partition, or each
     that is there from the start."""
     own = row is None or row.first_partition == partition or isinstance(spec.partitions, Static)
-    return 0 if own else int(row.adopted_seq)
+    return 0 if own else int(row.news_seq)
 
 
 @dataclass(frozen=True, slots=True)

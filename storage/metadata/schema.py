@@ -103,7 +103,9 @@ workflow = Table(
     metadata,
     Column("key", Name, primary_key=True),
     Column("project", Name, nullable=False),
-    Column("adopted_seq", BigInteger, nullable=False),  # news up to here is history, but for first_partition
+    Column("adopted_seq", BigInteger, nullable=False),  # tells its causes from those of an earlier one of its name
+    # What moved up to here is history, but for first_partition.
+    Column("news_seq", BigInteger, nullable=False, server_default="0"),
     Column("first_partition", Name, nullable=False),
     Column("removed_at", Micros),
 )

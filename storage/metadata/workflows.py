@@ -12,10 +12,10 @@ from riparian.storage.metadata.schema import workflow
 
 _OF_PROJECT = select(workflow).where(workflow.c.project == bindparam("p"))
 _PUT = text(
-    "INSERT INTO workflow (key, project, adopted_seq, first_partition) "
-    "VALUES (:key, :project, :adopted_seq, :first_partition) "
+    "INSERT INTO workflow (key, project, adopted_seq, news_seq, first_partition) "
+    "VALUES (:key, :project, :adopted_seq, :news_seq, :first_partition) "
     "ON CONFLICT (key) DO UPDATE SET project = excluded.project, adopted_seq = excluded.adopted_seq, "
-    "first_partition = excluded.first_partition, "
+    "news_seq = excluded.news_seq, first_partition = excluded.first_partition, "
     "removed_at = NULL"
 )
 _REMOVE = update(workflow).where(workflow.c.key == bindparam("k")).values(removed_at=bindparam("now"))
@@ -27,7 +27,7 @@ def of_project(tx: Tx, project: str) -> dict[str, Row[Any]]:
 
 
 def adopt(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Adds workflows that are new, or were removed and come back."""
+    """Adds workflows that are new, were removed and come back, or are cut otherwise."""
     tx.many(_PUT, rows)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from riparian.api.cli import app, connection, runs, steps
+from riparian.api.cli import app, connection, edits, output, runs, steps
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec
 from riparian.assets.partitions import Static
@@ -163,7 +163,7 @@ def test_what_stays_stale_is_shown(doors: Doors, tmp_path: Path) -> None:
     project(folder, PROJECT.replace("return {}", "return {'n': 1}"))
     told, latest = cli(doors, "plan", folder=folder), cli(doors, "plan", "--rebuild", "latest", folder=folder)
 
-    assert ["changed\tdemo.numbers", "stale\tdemo.numbers"] == [
+    assert ["changed\tdemo.numbers", "code\tdemo.numbers", "stale\tdemo.numbers"] == [
         "\t".join(line.split("\t")[:2]) for line in told.stdout.splitlines()
     ]
     assert "`riparian apply --rebuild latest` (or all) also makes anew" in told.stderr
@@ -251,3 +251,59 @@ def test_mapped_steps_are_numbers_and_roads_have_reasons(capsys: pytest.CaptureF
         "day\t1 failed, 1,200 succeeded\t1.00\t2\t",
         "day[7]\tfailed\t0.50\t1\tValueError: no wind",
     ] == capsys.readouterr().out.splitlines()
+
+
+EDIT = {
+    "key": "demo.numbers",
+    "kind": "workflow",
+    "changes": [{"what": "code", "words": "pipeline.clean changed", "stale": True}],
+    "stale": 3,
+    "first": "2024-01-01",
+    "last": "2024-01-03",
+    "former": 1,
+    "runs": 1,
+    "latest": 1,
+    "all": 3,
+    "why": "its code changed",
+}
+MOVE = {"before": "everyone", "after": "ops", "gain": [], "lose": ["bob"]}
+
+
+def test_an_edit_is_a_tree_for_a_person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What changes, what that makes stale and how much runs; in a pipe a line for each change."""
+    edits.print_edits([EDIT], 2)
+    piped = capsys.readouterr().out
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    edits.print_edits([EDIT], 0)
+    shown = capsys.readouterr().out
+
+    assert "code\tdemo.numbers\tpipeline.clean changed\nedited\t2 more\n" == piped
+    assert [
+        "demo.numbers",
+        "├── code: pipeline.clean changed",
+        "├── 1 partition of before: no partitions any more, and kept",
+        "├── stale: 3 partitions, 2024-01-01 … 2024-01-03",
+        "├── made anew by --rebuild latest: 1, all: 3",
+        "├── would run: 1",
+        "└── not now: its code changed",
+    ] == shown.splitlines()
+
+
+def test_whose_right_to_read_moves_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once where all versions are meant, else by those that there are and those to come; what is hidden is not told."""
+    hidden = {"before": None, "after": None, "gain": ["bob"], "lose": []}
+    edits.print_access(
+        [
+            {"asset": "demo.a", "heads": MOVE, "coming": MOVE, "approved": None},
+            {"asset": "demo.b", "heads": None, "coming": MOVE, "approved": hidden},
+        ],
+        truncated=True,
+    )
+    told = capsys.readouterr()
+
+    assert [
+        "access\tdemo.a\tall\t\tbob\tops (was everyone)",
+        "access\tdemo.b\tthose to come\t\tbob\tops (was everyone)",
+        "access\tdemo.b\tonce approved\tbob\t\trestricted by what is not yours to see",
+    ] == told.out.splitlines()
+    assert "`riparian policy" in told.err

@@ -436,3 +436,19 @@ def test_a_value_of_a_class_of_ours_says_the_same_each_time(tmp_path: Path, made
 
     assert 1 == len(said)
     assert Code({"m": other}).fingerprint(other.f) not in said
+
+
+def test_units_name_what_a_fingerprint_read(tmp_path: Path) -> None:
+    """Each with a digest of its own and what it refers to; what stands alone is left out."""
+    text = "LIMIT = {}\ndef clean(x): return x < LIMIT\ndef f(x): return clean(x)\ndef alone(x): return x\n"
+    read = []
+    for number in "12":
+        m = module("m", text.format(number), tmp_path / f"m{number}.py")
+        code = Code({"m": m})
+        code.fingerprint(m.f)
+        code.fingerprint(m.alone)
+        read.append(code.units())
+    before, after = read
+
+    assert {"m.f": ("m.clean",), "m.clean": ("m.LIMIT",), "m.LIMIT": ()} == {n: refs for n, (_, refs) in before.items()}
+    assert ["m.LIMIT"] == [name for name in before if before[name] != after[name]]

@@ -90,6 +90,7 @@ manifests = st.builds(
     bundle=text,
     assets=st.lists(assets, max_size=3).map(tuple),
     workflows=st.lists(workflows, max_size=3).map(tuple),
+    units=st.dictionaries(text, st.tuples(text, st.lists(text, max_size=2).map(tuple)), max_size=3),
 )
 
 
@@ -298,3 +299,12 @@ def test_the_project_is_told_before_the_declarations_are_read() -> None:
 
     with pytest.raises(PermissionError, match="p"):
         Manifest.from_json(json.dumps(body(workflows=[5])), admit)
+
+
+@pytest.mark.parametrize("unit", ['"x"', '["x"]', '["x","ab"]', '["x",[1]]', "[1,[]]", '["x",[],0]', "null"])
+def test_units_are_digests_with_names(unit: str) -> None:
+    """Anything else in their place is refused."""
+    written = Manifest(project="p", bundle="b", units={"m.f": ("x", ())}).to_json()
+
+    with pytest.raises(DeclarationError, match="unit"):
+        Manifest.from_json(written.replace('["x",[]]', unit))

@@ -28,6 +28,7 @@ from riparian.scheduler.control import ControlPlane
 from riparian.scheduler.core.protocol import Answer, Exchange, Lease, OpenSession, Report, Session, Written
 from riparian.scheduler.core.readiness import FileSeen
 from riparian.scheduler.plane import ControlSettings
+from riparian.scheduler.rebuild import Rebuild
 from riparian.storage.metadata.database import Database, sqlite_url
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
@@ -96,7 +97,7 @@ class Plant:
         edges: dict[str, list[str]],
         *,
         code: str = "one",
-        rebuild: register.Rebuild = "none",
+        rebuild: Rebuild = "none",
         by: Principal = ME,
         **declared: Any,
     ) -> register.Applied:

@@ -11,7 +11,7 @@ from riparian.assets.manifest import Manifest
 from riparian.assets.partitions import Static
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.triggers import manual
-from riparian.scheduler import events, register, tick
+from riparian.scheduler import events, principals, register, tick
 from riparian.scheduler import preview as previewing
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.preview import preview
@@ -216,3 +216,99 @@ def test_only_what_is_shown_is_put_into_words(made, monkeypatch):
 
     assert ([("b", "")], 1) == (targets(found.runs), found.runs_left_out)
     assert [("b", "")] == asked
+
+
+OPS, SALES = Policy(readers={"ops"}), Policy(readers={"sales"})
+
+
+def moves(told):
+    return {
+        a["asset"]: tuple(m and (m["before"], m["after"], m["gain"], m["lose"]) for m in map(a.get, MOMENTS))
+        for a in told.access
+    }
+
+
+MOMENTS = ("heads", "coming", "approved")
+
+
+@pytest.fixture
+def known(made):
+    """a → b → c, with Ana of ops and Bob of sales."""
+    for name, group in (("ana", "ops"), ("bob", "sales")):
+        principals.create_token(made.plane.db, name, groups=[group], clearances=[], by=ME)
+    return made
+
+
+def test_who_loses_the_right_to_read_is_told(known):
+    """Stricter at once, down to all that comes from it."""
+    lost = ("everyone", "ops", [], ["bob"])
+
+    assert dict.fromkeys("abc", (lost, lost, None)) == moves(shown(known, code="one", policies={"a": OPS}))
+
+
+def test_who_gains_waits_for_the_owner(known):
+    """Nothing moves before it is approved; then what there is opens too."""
+    known.apply(EDGES, policies={"a": OPS})
+    told = shown(known, code="one", policies={"a": Policy(readers={"ops", "sales"})})
+
+    assert ["a"] == told.pending
+    assert dict.fromkeys("abc", (None, None, ("ops", "ops or sales", ["bob"], []))) == moves(told)
+
+
+def test_other_inputs_bind_what_is_made_from_now_on(known):
+    """Versions keep the origins that they have."""
+    known.apply({**EDGES, "x": ["n"]}, policies={"n": SALES})
+    told = shown(known, {"b": ["a", "n"], "c": ["b"], "x": ["n"]}, policies={"n": SALES})
+    less = ("everyone", "sales", [], ["ana"])
+
+    assert {"b": (None, less, None), "c": (None, less, None)} == moves(told)
+
+
+def test_a_source_that_is_removed_closes_what_came_from_it(known):
+    """To its owner: told before it happens."""
+    told = moves(shown(known, {"z": ["y"]}, code="one"))
+
+    assert {"a", "b", "c"} == told.keys()
+    assert (("everyone", "user:me", [], ["ana", "bob"]), None, None) == told["b"]
+
+
+def test_names_of_people_are_told_to_who_administers_them(known):
+    """To another owner whether they themselves gain or lose."""
+    known.plane.db.write(_give_all_to_olga)
+    olga = Principal(name="olga", groups=frozenset({"sales"}))
+    lost = ("everyone", "ops", [], ["olga"])
+
+    assert dict.fromkeys("abc", (lost, lost, None)) == moves(shown(known, code="one", by=olga, policies={"a": OPS}))
+
+
+def test_an_edit_is_told_with_what_it_means(made):
+    """What changed, what that makes stale, and how much each rebuild makes anew."""
+    told = shown(made, triggers={"c": manual()})
+
+    assert [("b", "code", 1, 1, 1), ("c", "code", 1, 0, 0)] == [
+        (e["key"], e["changes"][0]["what"], e["stale"], e["latest"], e["all"]) for e in told.edits
+    ]
+    assert ["code", "trigger"] == [c["what"] for c in told.edits[1]["changes"]]
+    assert (True, "runs only when somebody asks") == (told.code, told.edits[1]["why"])
+
+
+def test_what_an_earlier_edit_left_stale_is_told(made):
+    """Without a change of its own."""
+    made.apply(EDGES, code="two")
+
+    assert [("b", [], 1), ("c", [], 1)] == [(e["key"], e["changes"], e["stale"]) for e in shown(made).edits]
+
+
+def test_files_that_change_nothing_are_told(made):
+    """Later runs execute them, and nothing is stale."""
+    manifest = replace(made.manifest(EDGES, "one"), bundle=made.bundle("two")[0])
+    told = preview(made.plane, manifest, ME)
+
+    assert (True, [], [], []) == (told.code, told.changed, told.edits, told.stale)
+
+
+def test_what_was_asked_for_already_does_not_stay_stale(made):
+    """A rebuild that waits for what is going on is not called for again."""
+    made.apply(EDGES, code="two", rebuild="latest")
+
+    assert ({}, 1) == ((told := shown(made)).stale_counts, told.edits[0]["stale"])

@@ -159,7 +159,7 @@ def test_input_added_by_an_edit_does_not_run_by_itself():
     """A new input whose versions are older than the last run is shown as stale, and not run unasked."""
     given = facts(then_b=None, baseline=10)
 
-    assert (Action.NONE, "not_triggered") == ((d := decide(given)).action, d.code)
+    assert (Action.NONE, "inputs_changed") == ((d := decide(given)).action, d.code)
 
 
 def test_several_causes_read_well():

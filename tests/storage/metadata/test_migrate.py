@@ -131,6 +131,26 @@ V1_PIN = {"parameter": "flights", "asset": "air.flights", "type": "dict", "many"
 }
 
 
+def test_what_the_second_schema_held_goes_on(tmp_path: Path):
+    """Declarations are read, and a workflow's news begins where it was adopted."""
+    path = tmp_path / "metadata.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    body = json.dumps({"version": 2, "project": "air", "bundle": "b", "assets": [], "workflows": []})
+    with create_engine(sqlite_url(path)).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0002")
+        conn.execute(text("INSERT INTO definition VALUES (1, 'air', 'b', 'me', 0, :body)"), {"body": body})
+        conn.execute(text("INSERT INTO workflow VALUES ('air.late', 'air', 7, '', NULL)"))
+
+    database = Database(sqlite_url(path))
+    manifests = database.read(definitions.current)
+    (news,) = database.read(lambda tx: tx.conn.execute(text("SELECT news_seq FROM workflow")).one())
+    database.close()
+
+    assert (["air"], 7) == (list(manifests), news)
+
+
 def test_what_the_first_schema_held_goes_on(tmp_path: Path):
     """Declarations and a run in the middle, as the first schema kept them, are understood after the upgrade."""
     path = tmp_path / "metadata.db"

@@ -1,4 +1,5 @@
-"""Limits, ranks and run time-outs; the moves of an asset in their order, for triggers that ask when."""
+"""Limits, ranks and run time-outs; the moves of an asset in their order; workflows that come back remember what they
+waited for."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ definition = sa.table("definition", sa.column("seq"), sa.column("body"))
 def upgrade() -> None:
     _limits()
     op.create_index("ix_version_asset_head_seq", "version", ["asset", "head_seq"])
+    _news()
     _manifests()
 
 
@@ -51,6 +53,11 @@ def _limits() -> None:
         "ix_step_ready", "step", ["waits_for", "pool", "rank", "id"], sqlite_where=READY, postgresql_where=READY
     )
     op.create_index("ix_step_later", "step", ["pool", "ready_at"], sqlite_where=LATER, postgresql_where=LATER)
+
+
+def _news() -> None:
+    op.add_column("workflow", sa.Column("news_seq", sa.BigInteger(), server_default="0", nullable=False))
+    op.execute("UPDATE workflow SET news_seq = adopted_seq")
 
 
 def _manifests() -> None:

@@ -1,0 +1,71 @@
+"""What was made by other declarations than those in force, and which of it does a rebuild make anew?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import Static, fits
+from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.graph import Graph, reads_otherwise
+from riparian.storage.metadata import planning, staleness
+from riparian.storage.metadata.database import Tx
+
+Rebuild = Literal["none", "latest", "all"]
+
+
+@dataclass(slots=True)
+class Stale:
+    """Of one workflow: the ``partitions`` that its code or its inputs of before made, are making or failed at, in
+    order; which of them code did not touch (``same_code``); the newest partition of all; and how many it is not cut
+    into any more (``former``)."""
+
+    partitions: list[str] = field(default_factory=list)
+    same_code: set[str] = field(default_factory=set)
+    newest: str = ""
+    former: int = 0
+
+
+def stale(tx: Tx, graph: Graph, keys: Collection[str]) -> dict[str, Stale]:
+    """Returns what ``graph`` makes stale of what each of these workflows made, in one pass over all of it."""
+    found: dict[str, Stale] = defaultdict(Stale)
+    for made in planning.last_made(tx):
+        if made.workflow not in keys or (spec := graph.workflows.get(made.workflow)) is None:
+            continue
+        of = found[made.workflow]
+        if not fits(spec.partitions, made.partition):
+            of.former += 1
+            continue
+        of.newest = max(of.newest, made.partition)
+        same_code = made.fingerprint == spec.fingerprint
+        if not same_code or reads_otherwise(graph.inputs(spec.key), made.reads):
+            of.partitions.append(made.partition)
+            if same_code:
+                of.same_code.add(made.partition)
+    for of in found.values():
+        of.partitions.sort()
+    return {key: of for key, of in found.items() if of.partitions or of.former}
+
+
+def chosen(workflow: WorkflowSpec, of: Stale, rebuild: Rebuild) -> list[str]:
+    """Returns the stale partitions that a rebuild makes anew: of static keys each is the latest, and what is manual is
+    made only by request."""
+    if rebuild == "none" or workflow.trigger.is_manual:
+        return []
+    if rebuild == "all" or isinstance(workflow.partitions, Static):
+        return of.partitions
+    return [p for p in of.partitions if p == of.newest]
+
+
+def ask(tx: Tx, graph: Graph, workflows: Iterable[WorkflowSpec], rebuild: Rebuild, definition: int) -> None:
+    """Marks what a rebuild makes anew. What is being made by other code is made again when that has ended."""
+    specs = {w.key: w for w in workflows}
+    for key, of in stale(tx, graph, specs).items():
+        for partition in chosen(specs[key], of, rebuild):
+            body = {"fingerprint": specs[key].fingerprint, "definition": definition}
+            if partition in of.same_code:
+                body["edited"] = "inputs"
+            staleness.mark_one(tx, key, partition, Cause(kind="fingerprint", body=body).to_json())
