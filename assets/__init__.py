@@ -5,7 +5,22 @@ from riparian.assets.arrival import FileDrop
 from riparian.assets.declare import Input, Source, asset, source
 from riparian.assets.errors import DeclarationError, RiparianError
 from riparian.assets.limits import Limit
-from riparian.assets.partitions import AllPartitions, Daily, Identity, One, Static
+from riparian.assets.partitions import (
+    AllPartitions,
+    ByKey,
+    Cron,
+    Daily,
+    Fixed,
+    Hourly,
+    Identity,
+    Last,
+    Monthly,
+    Offset,
+    One,
+    Overlapping,
+    Static,
+    Weekly,
+)
 from riparian.assets.policy import ALL, Policy
 from riparian.assets.retry import Retry
 from riparian.assets.triggers import (
@@ -24,19 +39,28 @@ from riparian.assets.workflows import NoUpdate, branch, task, workflow
 __all__ = [
     "ALL",
     "AllPartitions",
+    "ByKey",
+    "Cron",
     "Daily",
     "DeclarationError",
     "FileDrop",
+    "Fixed",
+    "Hourly",
     "Identity",
     "Input",
+    "Last",
     "Limit",
+    "Monthly",
     "NoUpdate",
+    "Offset",
     "One",
+    "Overlapping",
     "Policy",
     "Retry",
     "RiparianError",
     "Source",
     "Static",
+    "Weekly",
     "asset",
     "branch",
     "eager",

@@ -96,6 +96,19 @@ def element(annotation: object) -> object | None:
     return arguments[1] if typing.get_origin(annotation) is dict and arguments[0] is str else None
 
 
+def without_none(annotation: object) -> object | None:
+    """Returns T of an annotation ``T | None``, or None when it is something else."""
+    if isinstance(annotation, Unresolved) and annotation.name.endswith(_OR_NONE):
+        return Unresolved(annotation.name.removesuffix(_OR_NONE))
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return None
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not types.NoneType]
+    return kinds[0] if len(kinds) == 1 and len(typing.get_args(annotation)) == 2 else None
+
+
+_OR_NONE = " | None"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unresolved:
     """An annotation whose text could not be evaluated, by the dotted name that the module's imports give it."""

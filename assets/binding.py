@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import get_args, get_origin
 
-from riparian.assets.annotations import SUPPORTED, TABLES, element, type_name
+from riparian.assets.annotations import SUPPORTED, TABLES, element, type_name, without_none
 from riparian.assets.declare import Declaration, plain_function
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, last_segment, namespace
 from riparian.assets.manifest import InputSpec
-from riparian.assets.partitions import AllPartitions, Mapping, Partitions, default_mapping
+from riparian.assets.partitions import Mapping, Partitions, Static, Windows, default_mapping
 from riparian.assets.tasks import CONTEXT, Argument, Ref
 
 Evaluate = Callable[[object], object]
@@ -127,15 +127,27 @@ def _input(
     spec = consumed_as(declared.key, parameter, key, mapping, declared.partitions, catalogue, location)
     if isinstance(spec, Problem):
         return spec
-    of = annotated(function, parameter, evaluate, location, as_set if is_many(spec) else as_one)
+    of = annotated(function, parameter, evaluate, location, reading(spec))
     if isinstance(of, Problem):
         return of
     return spec, Argument(parameter=parameter, type=of, ref=Ref(kind="input", name=parameter))
 
 
-def is_many(spec: InputSpec) -> bool:
-    """Whether the input is a set of partitions."""
-    return isinstance(spec.mapping, AllPartitions)
+def reading(spec: InputSpec) -> Callable[[object], str]:
+    """Returns how an annotation gives the type of what the parameter receives of one partition."""
+    read = as_set if spec.mapping.many else as_one
+    if not spec.mapping.can_be_none:
+        return read
+
+    def optional(annotation: object) -> str:
+        found = without_none(annotation)
+        if found is None:
+            raise DeclarationError(
+                f"at an end of the series there is none for {spec.mapping}; annotate T | None, where T is its type"
+            )
+        return read(found)
+
+    return optional
 
 
 def consumed_as(
@@ -158,9 +170,17 @@ def consumed_as(
             f"{consumer} and its input {key} have different partitions "
             f"({partitions} and {consumed}), so it does not go without saying which of them it needs"
         ),
-        remedy=f"Say which for {parameter!r}: Input({key!r}, mapping=Identity()), or mapping=AllPartitions()",
+        remedy=f"Say which for {parameter!r}: Input({key!r}, mapping=Identity()), or {_others(partitions, consumed)}",
         location=location,
     )
+
+
+def _others(own: Partitions | None, other: Partitions | None) -> str:
+    if isinstance(own, Static) and isinstance(other, Static):
+        return "mapping=ByKey({'key': ['its', 'keys']})"
+    if isinstance(own, Windows) and isinstance(other, Windows):
+        return "mapping=Overlapping()"
+    return "mapping=AllPartitions()"
 
 
 def _unbound(function: FunctionType, parameter: str, candidates: Sequence[AssetKey], location: Location) -> Problem:

@@ -15,7 +15,7 @@ from riparian.assets.check_tasks import task_problems
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
-from riparian.assets.partitions import AllPartitions, Identity, One, Partitions
+from riparian.assets.partitions import Offset
 from riparian.assets.patterns import parse_pattern
 
 FORMATS = frozenset(TYPES.values()) | {"csv"}
@@ -192,7 +192,7 @@ def _inputs(project: _Project) -> Iterator[Problem]:
             asset = project.by_key.get(spec.asset)
             if asset is None:
                 continue
-            if why := _never_matches(spec, workflow.partitions, asset.partitions):
+            if why := spec.mapping.unfit(workflow.partitions, asset.partitions):
                 message, remedy = why
                 yield Problem(
                     code="impossible_mapping",
@@ -205,21 +205,6 @@ def _inputs(project: _Project) -> Iterator[Problem]:
 def _tasks(project: _Project) -> Iterator[Problem]:
     for workflow in project.workflows:
         yield from task_problems(workflow, project.by_key)
-
-
-def _never_matches(spec: InputSpec, consumer: Partitions | None, consumed: Partitions | None) -> tuple[str, str] | None:
-    match spec.mapping:
-        case Identity() if consumed is None:
-            return "Identity() asks for the same partition, but the input is in one piece", "Leave the mapping out"
-        case Identity() if consumer is None:
-            return "Identity() asks for the same partition, but the consumer is in one piece", "Write AllPartitions()"
-        case Identity() if consumer is not None and consumed is not None and not consumer.overlaps(consumed):
-            return f"{consumer} and {consumed} have no partition in common", "Let their days overlap"
-        case One() if consumed is not None:
-            return "One() asks for an input in one piece, but it is partitioned", "Write Identity() or AllPartitions()"
-        case AllPartitions() if consumed is None:
-            return "AllPartitions() asks for its partitions, but the input is in one piece", "Leave the mapping out"
-    return None
 
 
 def _triggers(project: _Project) -> Iterator[Problem]:
@@ -264,10 +249,15 @@ def _cycles(project: _Project) -> Iterator[Problem]:
 
 def _before(workflow: WorkflowSpec) -> Iterator[AssetKey]:
     """Yields what comes before the workflow: what it consumes, and what it waits for updates of."""
-    yield from (i.asset for i in workflow.inputs)
+    yield from (i.asset for i in workflow.inputs if not _is_before(workflow, i))
     # What it makes itself is told by a rule of its own.
     named = (a for a in workflow.trigger.assets if a not in workflow.produces)
     yield from (a for a in named if workflow.trigger.watches(a, consumed=False))
+
+
+def _is_before(workflow: WorkflowSpec, spec: InputSpec) -> bool:
+    """Whether the workflow is made from its own earlier partitions, which is no circle."""
+    return spec.asset in workflow.produces and isinstance(spec.mapping, Offset) and spec.mapping.until < 0
 
 
 def _cycle(upstream: list[AssetKey], makers: Dict[AssetKey, WorkflowSpec]) -> Problem:

@@ -9,7 +9,6 @@ from riparian.assets.annotations import DATACLASS, READS, TYPES, is_readable
 from riparian.assets.errors import Problem
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
-from riparian.assets.partitions import AllPartitions
 from riparian.assets.tasks import Argument, Ref, TaskSpec
 
 DECIDES = ("str", "bool", "")
@@ -146,7 +145,7 @@ def _unreadable(
             asset = assets.get(spec.asset)
             if asset is None:
                 continue
-            if is_item and (asset.format != "json" or isinstance(spec.mapping, AllPartitions)):
+            if is_item and (asset.format != "json" or spec.mapping.many):
                 yield (
                     f"goes through the items of {spec.asset}, which is no list",
                     "Let a @task return the list",

@@ -15,10 +15,9 @@ from riparian.assets.binding import (
     annotated,
     as_list,
     as_one,
-    as_set,
     consumed_as,
     context_of,
-    is_many,
+    reading,
 )
 from riparian.assets.declare import Workflow, location_of, plain_function
 from riparian.assets.errors import DeclarationError, Location, Problem
@@ -79,8 +78,8 @@ def read_body(
     composition = Composition()
     with _as_problem(problems, body, place):
         composition = compose(declared.body, parameters, declared.produces)
-    many = {spec.parameter: is_many(spec) for spec in inputs}
-    reader = _Reader(many, evaluator, place, problems)
+    readings = {spec.parameter: reading(spec) for spec in inputs}
+    reader = _Reader(readings, evaluator, place, problems)
     return Body(
         inputs=inputs,
         calls=tuple(reader.composed(call) for call in composition.calls.values()),
@@ -121,12 +120,12 @@ class _Reader:
 
     def __init__(
         self,
-        many: Dict[str, bool],
+        readings: Dict[str, Callable[[object], str]],
         evaluator: Callable[[FunctionType], Evaluate],
         place: Place,
         problems: list[Problem],
     ) -> None:
-        self._many = many
+        self._readings = readings
         self._evaluator = evaluator
         self._place = place
         self._problems = problems
@@ -168,5 +167,5 @@ class _Reader:
         if parameter == call.mapped:
             return as_one
         if ref.kind == "input":
-            return as_set if self._many.get(ref.name) else as_one
+            return self._readings.get(ref.name, as_one)
         return as_list if ref.kind in ("results", "list") else as_one

@@ -19,7 +19,7 @@ from riparian.assets.arrival import FileDrop
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, key_of, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
-from riparian.assets.partitions import KINDS, AllPartitions, Identity, Mapping, One, Partitions
+from riparian.assets.partitions import KINDS, Mapping, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS
@@ -59,7 +59,7 @@ class Input:
     mapping: Mapping | None = None
 
     def __post_init__(self) -> None:
-        expect("mapping", self.mapping, (Identity, AllPartitions, One), "Identity(), AllPartitions() or One()")
+        expect("mapping", self.mapping, (Mapping,), "Identity(), AllPartitions(), Last() or Offset(-1)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, Kinds, judge, texts, within
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
-from riparian.assets.partitions import MAPPINGS, Mapping, Partitions, partitions_from_json
+from riparian.assets.partitions import Mapping, Partitions, mapping_from_json, partitions_from_json
 from riparian.assets.policy import Policy
 from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS, TaskSpec, task_from_json, task_json
 from riparian.assets.triggers import Trigger
@@ -276,7 +276,7 @@ def _unreadable(what: str, exc: Exception) -> DeclarationError:
 def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
     body: dict[str, Any] = {
         "key": w.key,
-        "inputs": [[i.parameter, i.asset, i.mapping.kind] for i in w.inputs],
+        "inputs": [[i.parameter, i.asset, i.mapping.to_json()] for i in w.inputs],
         "produces": w.produces,
         "tasks": [task_json(t) for t in w.tasks],
         "trigger": w.trigger.to_json(),
@@ -315,7 +315,9 @@ def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], As
         within(body["run_timeout_seconds"], SHORTEST_SECONDS, LONGEST_SECONDS, "run_timeout_seconds")
     return WorkflowSpec(
         key=name,
-        inputs=tuple([InputSpec(parameter=p, asset=key(a), mapping=MAPPINGS[m]) for p, a, m in body["inputs"]]),
+        inputs=tuple(
+            [InputSpec(parameter=p, asset=key(a), mapping=mapping_from_json(m)) for p, a, m in body["inputs"]]
+        ),
         produces=tuple([key(a) for a in body["produces"]]),
         tasks=tuple([task_from_json(t, key) for t in body["tasks"]]),
         trigger=trigger_from_json(body["trigger"]),

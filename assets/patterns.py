@@ -1,8 +1,9 @@
 """Which partition does the name of an arriving file stand for?
 
 A pattern is a path with placeholders, ``drop/flights_{day:%Y-%m-%d}.csv``. Where its name is the partitions' dimension,
-``{day}`` alone stands for ``YYYY-MM-DD`` of daily partitions and ``{region}`` for one of the keys of static ones;
-elsewhere a placeholder stands for any text without a slash. ``{{`` and ``}}`` are braces.
+``{day}`` alone stands for the key of a window, such as ``YYYY-MM-DD``, and ``{region}`` for one of the keys of static
+partitions; elsewhere a placeholder stands for any text without a slash. Hours and minutes are those of UTC, as in keys.
+``{{`` and ``}}`` are braces.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from functools import lru_cache
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.files import UNFINISHED_SUFFIXES
-from riparian.assets.partitions import WHOLE, Daily, Partitions
+from riparian.assets.partitions import WHOLE, Partitions, Windows
 
 ISO_DAY = "%Y-%m-%d"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -30,8 +31,19 @@ DIRECTIVES = {
     "%b": "[A-Za-z]{3}",
     "%d": "[0-9]{2}",
     "%j": "[0-9]{3}",
+    "%H": "[0-9]{2}",
+    "%M": "[0-9]{2}",
 }
-"""The strftime directives that name a day, with what they match."""
+"""The strftime directives that name a moment, with what they match."""
+
+SAYS = {
+    "year": ({"%Y"}, {"%y"}),
+    "month": ({"%m"}, {"%b"}, {"%j"}),
+    "day": ({"%d"}, {"%j"}),
+    "hour": ({"%H"},),
+    "minute": ({"%M"},),
+}
+"""Each part of a moment, with the directives that say it: one set of them is enough."""
 
 _CUT = re.compile(r"(%.?)", re.DOTALL)
 
@@ -69,7 +81,7 @@ class Pattern:
         """Raises DeclarationError when a name that fits does not say which of ``partitions`` it is."""
         named = {p.name for p in self.placeholders}
         if partitions is not None and partitions.name not in named:
-            written = f"{partitions.name}:{ISO_DAY}" if isinstance(partitions, Daily) else partitions.name
+            written = partitions.name + (f":{partitions.strftime}" if isinstance(partitions, Windows) else "")
             raise DeclarationError(
                 f"the pattern {self.text!r} does not say which {partitions.name!r} a file is for; "
                 f"write {{{written}}} where the name has it"
@@ -77,16 +89,23 @@ class Pattern:
         for p in self.placeholders:
             if p.strftime is None:
                 continue
-            if partitions is not None and p.name == partitions.name and not isinstance(partitions, Daily):
-                raise DeclarationError(
-                    f"the pattern {self.text!r} reads {p.name!r} as a day, but its partitions are keys; "
-                    f"write {{{p.name}}}"
-                )
             if partitions is None or p.name != partitions.name:
                 raise DeclarationError(
                     f"the pattern {self.text!r} reads {p.name!r} as a day, but no partition is called so; "
                     f"declare partitions=Daily({p.name!r}, start=…) or write {{{p.name}}}"
                 )
+            if not isinstance(partitions, Windows):
+                raise DeclarationError(
+                    f"the pattern {self.text!r} reads {p.name!r} as a day, but its partitions are keys; "
+                    f"write {{{p.name}}}"
+                )
+            used = set(_CUT.findall(p.strftime))
+            for part in sorted(partitions.parts, key=[*SAYS].index):
+                if not any(one <= used for one in SAYS[part]):
+                    raise DeclarationError(
+                        f"the pattern {self.text!r} does not say the {part} of {p.name!r} in {p.strftime!r}; "
+                        f"write it whole, such as {{{p.name}:{partitions.strftime}}}"
+                    )
 
     def match(self, relative_path: str, partitions: Partitions | None) -> str | BadMatch | None:
         """Returns the partition key (``""`` without partitions), why there is none, or None for another shape."""
@@ -95,19 +114,21 @@ class Pattern:
             return None
         if partitions is None:
             return WHOLE
-        if isinstance(partitions, Daily):
+        windows = partitions if isinstance(partitions, Windows) else None
+        if windows is not None:
             # A name can fit in two ways when {day} is any text: the way that reads a day wins.
-            found = _shape(self.parts, partitions.name).fullmatch(relative_path) or found
+            found = _shape(self.parts, partitions.name, windows.strftime).fullmatch(relative_path) or found
         written = {p.name: p for p in self.placeholders}.get(partitions.name)
         if written is None:
             return BadMatch(f"the pattern {self.text!r} names no {partitions.name!r}")
         text = found[partitions.name]
-        if not isinstance(partitions, Daily):
+        if windows is None:
             return _parse(text, partitions)
-        day = _parse_day(text, written.strftime or ISO_DAY)
-        if day is None:
-            return BadMatch(f"{text!r} is not a {partitions.name} written {written.strftime or ISO_DAY}")
-        return _parse(day.isoformat(), partitions)
+        strftime = written.strftime or windows.strftime
+        key = _parse_key(text, strftime, windows)
+        if key is None:
+            return BadMatch(f"{text!r} is not a {partitions.name} written {strftime}")
+        return _parse(key, partitions)
 
     def format(self, partition: str, others: Mapping[str, str] | None = None) -> str:
         """Returns the path, relative to ``folder``, that a file of this partition has.
@@ -134,7 +155,7 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(
         text=text,
         folder=posixpath.normpath(folder[0] or folder[1] or "."),
-        shape=_shape(relative, ""),
+        shape=_shape(relative, "", ISO_DAY),
         parts=relative,
     )
 
@@ -152,7 +173,7 @@ def _parse(text: str, partitions: Partitions) -> str | BadMatch:
 
 
 def _written(partition: str, strftime: str | None) -> str:
-    return partition if strftime is None else _format_day(partition, strftime)
+    return partition if strftime is None else _format(partition, strftime)
 
 
 def _parts(text: str) -> tuple[str | Placeholder, ...]:
@@ -205,15 +226,15 @@ def _check_strftime(text: str, strftime: str) -> None:
     for directive in used:
         if directive not in DIRECTIVES:
             raise DeclarationError(
-                f"the pattern {text!r} uses {directive!r}, which names no part of a day; use {' '.join(DIRECTIVES)}"
+                f"the pattern {text!r} uses {directive!r}, which names no part of a moment; use {' '.join(DIRECTIVES)}"
             )
     if len(used) != len(set(used)):
-        raise DeclarationError(f"the pattern {text!r} says a part of the day twice in {strftime!r}; say it once")
+        raise DeclarationError(f"the pattern {text!r} says a part of it twice in {strftime!r}; say it once")
     have = set(used)
-    if not (have & {"%Y", "%y"} and ("%j" in have or ("%d" in have and have & {"%m", "%b"}))):
+    if not (have & {"%Y", "%y"} and have & {"%j", "%m", "%b"}) or ("%M" in have and "%H" not in have):
         raise DeclarationError(
-            f"the pattern {text!r} does not name a whole day in {strftime!r}; "
-            f"write year, month and day, such as {ISO_DAY}"
+            f"the pattern {text!r} does not name a whole moment in {strftime!r}; "
+            f"write all from the year down to the partition's size, such as {ISO_DAY}"
         )
 
 
@@ -233,13 +254,14 @@ def _check_path(text: str, relative: tuple[str | Placeholder, ...]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _shape(parts: tuple[str | Placeholder, ...], dimension: str) -> re.Pattern[str]:
-    """The regex of a relative path, in which ``dimension`` is written as a day."""
+def _shape(parts: tuple[str | Placeholder, ...], dimension: str, default: str) -> re.Pattern[str]:
+    """The regex of a relative path, in which ``dimension`` is written as a moment, as ``default`` says where nothing
+    else does."""
 
     def one(part: str | Placeholder) -> str:
         if isinstance(part, str):
             return re.escape(part)
-        strftime = part.strftime or (ISO_DAY if part.name == dimension else None)
+        strftime = part.strftime or (default if part.name == dimension else None)
         return f"(?P<{part.name}>{'[^/]+' if strftime is None else _strftime_regex(strftime)})"
 
     return re.compile("".join(one(p) for p in parts))
@@ -256,26 +278,29 @@ def _strftime_regex(strftime: str, *, groups: bool = False) -> str:
     return "".join(one(piece) for piece in _CUT.split(strftime))
 
 
-def _parse_day(text: str, strftime: str) -> date | None:
+def _parse_key(text: str, strftime: str, partitions: Windows) -> str | None:
     found = re.fullmatch(_strftime_regex(strftime, groups=True), text)
     if found is None:
         return None
     have = found.groupdict()
     try:
         year = int(have["Y"]) if "Y" in have else (int(have["y"]) + 31) % 100 + 1969
-        if "d" in have and ("m" in have or "b" in have):
+        if "m" in have or "b" in have:
             month = int(have["m"]) if "m" in have else MONTHS.index(have["b"]) + 1
-            day = date(year, month, int(have["d"]))
+            then = date(year, month, int(have.get("d", 1)))
         else:
-            day = date(year, 1, 1) + timedelta(days=int(have["j"]) - 1)
+            then = date(year, 1, 1) + timedelta(days=int(have["j"]) - 1)
     except (ValueError, OverflowError):
         return None
-    # One day has one spelling: 2013-366, or a weekday of two years that contradict each other, is none.
-    return day if _format_day(day.isoformat(), strftime) == text else None
+    hour, minute = int(have.get("H", 0)), int(have.get("M", 0))
+    key = partitions.key_of({"year": then.year, "month": then.month, "day": then.day, "hour": hour, "minute": minute})
+    # One window has one spelling: 2013-366, or a weekday of two years that contradict each other, is none.
+    return key if key is not None and _format(key, strftime) == text else None
 
 
-def _format_day(partition: str, strftime: str) -> str:
-    day = date.fromisoformat(partition)
+def _format(partition: str, strftime: str) -> str:
+    """Returns a window's key, which says no less than its month, in another notation."""
+    day = date.fromisoformat(partition[:10] if len(partition) >= 10 else f"{partition}-01")
     values = {
         "%Y": f"{day.year:04}",
         "%y": f"{day.year % 100:02}",
@@ -283,6 +308,8 @@ def _format_day(partition: str, strftime: str) -> str:
         "%b": MONTHS[day.month - 1],
         "%d": f"{day.day:02}",
         "%j": f"{(day - date(day.year, 1, 1)).days + 1:03}",
+        "%H": partition[11:13].rstrip("Z") or "00",
+        "%M": partition[13:15].rstrip("Z") or "00",
         "%%": "%",
     }
     return "".join(values.get(piece, piece) for piece in _CUT.split(strftime))

@@ -24,7 +24,7 @@ _BACK = 3_600 * _SECOND
 @lru_cache(maxsize=4096)
 def check_schedule(expression: str, timezone: str) -> None:
     """Raises DeclarationError for what can not be read, for a zone that there is not, and for what never ticks."""
-    _check_zone(expression, timezone)
+    check_timezone(timezone, f"on_cron({expression!r}, timezone={timezone!r})")
     if (fields := len(expression.split())) != 5:
         raise DeclarationError(
             f"on_cron({expression!r}) has {fields} fields; write five: minute, hour, day of the month, month and day "
@@ -66,18 +66,22 @@ def latest(expression: str, timezone: str, at: int) -> int | None:
     return None
 
 
+def between(expression: str, timezone: str, start: int, end: int) -> Iterator[int]:
+    """Yields the ticks from ``start`` on and before ``end``."""
+    for tick in _ticks(expression, timezone, start - _BACK):
+        if tick >= end:
+            return
+        if tick >= start:
+            yield tick
+
+
 def local(at: int, timezone: str) -> datetime:
     """Returns the instant as clocks of the zone show it; of a zone that is gone, as UTC does."""
     moment = _EPOCH + timedelta(microseconds=at)
     try:
-        return moment.astimezone(_zone(timezone))
+        return moment.astimezone(zone(timezone))
     except LookupError:
         return moment
-
-
-def day_of(at: int, timezone: str) -> str:
-    """Returns the daily partition that a tick is about, where no input says for which partitions to run."""
-    return local(at, timezone).date().isoformat()
 
 
 def _ticks(expression: str, timezone: str, after: int, *, reverse: bool = False) -> Iterator[int]:
@@ -85,11 +89,12 @@ def _ticks(expression: str, timezone: str, after: int, *, reverse: bool = False)
     from cronsim import CronSim
 
     start = (_EPOCH + timedelta(microseconds=after)).replace(microsecond=0)
-    for tick in CronSim(expression, start.astimezone(_zone(timezone)), reverse):
+    for tick in CronSim(expression, start.astimezone(zone(timezone)), reverse):
         yield (tick.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 
-def _zone(timezone: str) -> tzinfo:
+def zone(timezone: str) -> tzinfo:
+    """Returns the clocks of a timezone; raises LookupError for one that there is not."""
     if timezone == "UTC":
         return UTC
     from zoneinfo import ZoneInfo
@@ -97,18 +102,21 @@ def _zone(timezone: str) -> tzinfo:
     return ZoneInfo(timezone)
 
 
-def _check_zone(expression: str, timezone: str) -> None:
+@lru_cache(maxsize=1024)
+def check_timezone(timezone: str, what: str) -> None:
+    """Raises DeclarationError, whose message begins with ``what``, for a zone that there is not."""
     try:
         # A path would be read as a file: only names go further.
-        if not re.fullmatch(r"[A-Za-z][\w+-]*(/[\w+-]+)*", timezone, re.ASCII):
+        if len(timezone) > 100 or not re.fullmatch(r"[A-Za-z][\w+-]*(/[\w+-]+)*", timezone, re.ASCII):
             raise LookupError(timezone)
-        _zone(timezone)
+        zone(timezone)
     except (LookupError, ValueError, OSError) as exc:
         import difflib
         from zoneinfo import available_timezones
 
+        timezone = timezone[:100]  # a stranger's text may be of any length
         close = difflib.get_close_matches(timezone, sorted(available_timezones()), n=1, cutoff=0.5)
         remedy = (
             f"did you mean {close[0]!r}?" if close else "write one such as 'Europe/Berlin', or leave it out for UTC"
         )
-        raise DeclarationError(f"on_cron({expression!r}, timezone={timezone!r}): no such timezone; {remedy}") from exc
+        raise DeclarationError(f"{what}: no such timezone; {remedy}") from exc

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks import projects, usage
+from benchmarks import projects, usage, windows
 from benchmarks.plant import command, running, wait_for_stamps
 from riparian.api.server import calm_collector
 from riparian.assets.policy import Principal
@@ -165,6 +165,12 @@ def _load_and_plan(folder: Path) -> Numbers:
     return {"load_s": statistics.median(loads), "plan_s": statistics.median(plans), "load_and_plan_s": both}
 
 
+def partitions_1000000(folder: Path) -> Numbers:
+    """An update of an hour among a million, and among a thousand; a tick that finds nothing to do."""
+    many, few = windows.updates(folder / "many", 1_000_000), windows.updates(folder / "few", 1_000)
+    return {**many, "of_1000_ms": few["update_ms"]}
+
+
 def idle(folder: Path) -> Numbers:
     """Memory and processor time of a control plane and a supervisor that have worked and now wait."""
     projects.drop(folder)
@@ -228,6 +234,7 @@ FIGURES: dict[str, Callable[[Path], Numbers]] = {
     "task_map": task_map,
     "definitions_1000": lambda folder: definitions(folder, 1_000),
     "definitions_10000": lambda folder: definitions(folder, 10_000),
+    "partitions_1000000": partitions_1000000,
     "idle": idle,
     "first_result": first_result,
     "importing": importing,

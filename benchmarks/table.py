@@ -106,6 +106,14 @@ ROWS = (
         "–",
     ),
     Row(
+        "partitions_1000000",
+        "1,000,000 hours: update of one → its day planned (among 1,000); idle tick",
+        "{update_ms:.1f} ms ({of_1000_ms:.1f}); {idle_tick_ms:.2f} ms",
+        "as among 1,000; 1 ms",
+        "–",
+        "100,000 at most",
+    ),
+    Row(
         "first_result",
         "start → first triggered consumer done",
         "{seconds:.1f} s",

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Static
-from riparian.assets.schedules import day_of, following, latest
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Windows
+from riparian.assets.schedules import following, latest
 from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.facts import CLOCK
 from riparian.scheduler.core.graph import Graph, follows_clock
@@ -114,8 +114,8 @@ def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval
     if partitions is None:
         yield Interval(WHOLE, WHOLE)
     elif follows_clock(graph, key):
-        day = day_of(tick, cron.timezone)
-        yield EVERYTHING if isinstance(partitions, Static) else Interval(day, day)
+        window = partitions.ticked(tick, cron.timezone) if isinstance(partitions, Windows) else None
+        yield EVERYTHING if window is None else Interval(window, window)
 
 
 def _set_timers(tx: Tx, keys: Collection[str], missed: int | None = None) -> None:

@@ -226,14 +226,17 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
         inputs = [
             {
                 "version": version,
-                "parameter": p.parameter,
+                # A row for each interval of the partitions that were meant; the first bears the parameter's name.
+                "parameter": f"{p.parameter}#{n}" if n else p.parameter,
                 "asset": p.asset,
-                "lo": p.lo,
-                "hi": p.hi,
+                "lo": lo,
+                "hi": hi,
                 "as_of": p.as_of,
                 "input_version": p.version,
             }
             for p in pins
+            for n, (lo, hi) in enumerate(p.intervals)
+            if lo <= hi  # else nothing was meant
             if becomes and p.parameter in spec.made_from
         ]
         versions.add(tx, values, inputs)

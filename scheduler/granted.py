@@ -61,12 +61,18 @@ class Granted:
             pieces: tuple[Piece, ...] = (_piece(self._singles[pin.version]),)
         else:
             if pin not in self._sets:
-                found = versions.as_of(self._tx, pin.asset, pin.lo, pin.hi, pin.as_of)
-                self._sets[pin] = tuple(_piece(v) for v in found)
+                found = [versions.as_of(self._tx, pin.asset, lo, hi, pin.as_of) for lo, hi in pin.intervals]
+                self._sets[pin] = tuple(_piece(v) for rows in found for v in rows)
             pieces = self._sets[pin]
         pieces, item = self._picked(pieces, item)
         return Input(
-            parameter=argument.parameter, asset=pin.asset, type=argument.type, many=pin.many, pieces=pieces, item=item
+            parameter=argument.parameter,
+            asset=pin.asset,
+            type=argument.type,
+            many=pin.many,
+            pieces=pieces,
+            item=item,
+            none=pin.lo > pin.hi,
         )
 
     def _result(self, run: Row[Any], ref: Ref, argument: Argument, item: int | None, made: int | None) -> Input:

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import NOTHING
 from riparian.assets.retry import Retry
 from riparian.scheduler import ending
 from riparian.scheduler.core import flow, limits
-from riparian.scheduler.core.facts import Cause, Decision, Facts, Level, trigger_key
-from riparian.scheduler.core.graph import Edge, Graph, is_set
+from riparian.scheduler.core.facts import Cause, Decision, Facts, InputFacts, Level, trigger_key
+from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import decode, encode
 from riparian.scheduler.core.ranks import RunClass, lift
@@ -45,7 +46,7 @@ class Plan:
         assert decision.cause is not None  # noqa: S101 - the planner's promise for RUN
         workflow, partition = facts.workflow, facts.partition
         run = self._tx.new_id()
-        pins = [self._pin(i.edge, i.now, partition) for i in facts.inputs if i.now is not None]
+        pins = [self._pin(i, i.now) for i in facts.inputs if i.now is not None]
         sets = frozenset(o for i in facts.inputs if i.now is not None for o in i.now.origins)
         # What is waited for decides that and when the run is made, so it restricts too, consumed or not.
         named = frozenset(i.edge.asset for i in facts.inputs)
@@ -113,19 +114,22 @@ class Plan:
             self._origins[key] = origins.union(self._tx, sets, named)
         return self._origins[key]
 
-    def _pin(self, edge: Edge, now: Level, partition: str) -> Pin:
-        interval = edge.up(partition)
+    def _pin(self, fact: InputFacts, now: Level) -> Pin:
+        edge = fact.edge
+        first, *more = fact.keys or (NOTHING,)
         return Pin(
             parameter=edge.input.parameter if edge.input else "",
             asset=edge.asset,
-            many=is_set(edge),
-            lo=interval.lo,
-            hi=interval.hi,
+            many=edge.many,
+            lo=first.lo,
+            hi=first.hi,
             as_of=self.as_of,
             seq=now.seq,
             digest=now.digest,
             origins=now.origins,
             version=now.version,
+            label=edge.label,
+            more=tuple((i.lo, i.hi) for i in more),
         )
 
 

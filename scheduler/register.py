@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -21,7 +20,7 @@ from riparian.scheduler.core import limits
 from riparian.scheduler.core.edits import is_edited
 from riparian.scheduler.core.effective import OWNERS, owns
 from riparian.scheduler.core.facts import CLOCK
-from riparian.scheduler.core.graph import Graph, identity_inputs
+from riparian.scheduler.core.graph import Graph, cutting_inputs
 from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.rebuild import Rebuild
@@ -287,9 +286,8 @@ def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:
 def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None:
     if workflow.partitions is None:
         return WHOLE
-    if identity_inputs(graph, workflow.key):
+    if cutting_inputs(graph, workflow.key):
         return planning.latest_partition(tx, graph, workflow.key)
     if isinstance(workflow.partitions, Static):
         return workflow.partitions.keys[0]
-    today = datetime.fromtimestamp(tx.now / 1_000_000, UTC).date().isoformat()
-    return max(workflow.partitions.start, min(today, workflow.partitions.end or today))
+    return workflow.partitions.near(tx.now)

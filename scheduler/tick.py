@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from riparian.assets.partitions import EVERYTHING, Interval
 from riparian.scheduler import clock
 from riparian.scheduler.core import planner
-from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, trigger_key
+from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, Decision, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
 from riparian.storage.metadata import planning, runs, staleness, timers
@@ -223,9 +223,13 @@ def _decide(
     eager = [t for t, d in decisions.items() if d.action is Action.RUN and not _is_urgent(asks[t])]
     for target, blocker in (planning.blockers(tx, graph, eager) if eager else {}).items():
         decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
+    for target, blocker in _in_turn(graph, decisions, asks).items():
+        decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     plan = Plan(tx, graph)
     reasons, holds, unheld, advances, wakes = [], [], [], [], []
     passed: set[Target] = set()
+    own = {key for key, _ in decisions if _is_made_from_itself(graph, key)}
+    turns: dict[Target, str] = {}
     for target, decision in decisions.items():
         if decision.action is Action.RUN and done.steps + plan.steps >= MOST_STEPS:
             passed.add(target)
@@ -238,7 +242,7 @@ def _decide(
         holds += [_hold(target, Blocker(*target, failed=False), ask) for ask in later]
         match decision.action:
             case Action.RUN:
-                plan.add(facts[target], decision)
+                turns[target] = plan.add(facts[target], decision)
             case Action.HOLD:
                 assert decision.blocker is not None  # noqa: S101 - the planner's promise for HOLD
                 holds.append(_hold(target, decision.blocker, facts[target].ask))
@@ -254,6 +258,10 @@ def _decide(
     planned = plan.write()
     staleness.forget_holds(tx, unheld)
     staleness.put_hold(tx, holds)
+    for target in unheld:
+        if target[0] in own and turns.get(target) not in planned:
+            # The next partition may have been held for a run of this one, of which there is none.
+            staleness.release(tx, *target)
     staleness.advance(tx, advances)
     staleness.note_reasons(tx, reasons)
     done.sooner = clock.wake_at(tx, wakes) or done.sooner
@@ -261,6 +269,26 @@ def _decide(
     done.planned += planned
     done.steps += plan.steps
     return [t for t in targets if t not in passed]
+
+
+def _in_turn(
+    graph: Graph, decisions: Mapping[Target, Decision], asks: Mapping[Target, list[Cause]]
+) -> dict[Target, Blocker]:
+    """Returns what has to wait because an earlier partition of the same workflow, which it is made from, is to run
+    now, or waits for one that is: each is planned when the one before it has ended."""
+    found: dict[Target, Blocker] = {}
+    turn: dict[str, str] = {}
+    for target in sorted(decisions):
+        if decisions[target].action is not Action.RUN or not _is_made_from_itself(graph, target[0]):
+            continue
+        if target[0] in turn and not _is_urgent(asks[target]):
+            found[target] = Blocker(target[0], turn[target[0]], failed=False)
+        turn[target[0]] = target[1]
+    return found
+
+
+def _is_made_from_itself(graph: Graph, key: str) -> bool:
+    return any(edge.is_own and edge.input is not None for edge in graph.inputs(key))
 
 
 def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> dict[Target, list[Cause]]:

@@ -265,8 +265,10 @@ def describe_partitions(body: dict[str, Any] | None) -> str:
     match body:
         case None:
             return ""
-        case {"kind": "daily", "name": name, "start": start}:
-            return f"daily {name} from {start}" + (f" to {body['end']}" if body.get("end") else "")
+        case {"kind": kind, "name": name, "start": start}:
+            rhythm = f" at {body['expression']!r}" if "expression" in body else ""
+            clocks = f" ({body['timezone']})" if "timezone" in body else ""
+            return f"{kind} {name}{rhythm} from {start}" + (f" to {body['end']}" if body.get("end") else "") + clocks
         case {"kind": "static", "name": name, "keys": keys}:
             return f"static {name} ({output.number(len(keys), 'key')})"
         case _:  # of a server that knows more

@@ -7,42 +7,39 @@ unfinished or failed. This says what lies above; somebody else looks which of it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 
-from riparian.assets.partitions import AllPartitions, Identity
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Edge, Graph
 
-
-class Reach(IntEnum):
-    """Which partitions of a workflow lie above one partition of another: the whole, the same, or every one."""
-
-    WHOLE = 0
-    SAME = 1
-    EVERY = 2
+MOST_INTERVALS = 4
+"""Intervals of one maker that are told apart; with more, each of its partitions is waited for."""
 
 
-def above(graph: Graph, workflow: str) -> Mapping[str, Reach]:
-    """Returns the workflows whose runs may yet change what ``workflow`` reads, with the partitions that matter.
+def above(graph: Graph, workflow: str, partition: str) -> Mapping[str, tuple[Interval, ...]]:
+    """Returns the workflows whose runs may yet change what the workflow's ``partition`` reads, with the partitions that
+    matter.
 
     Only through inputs that the trigger waits for, and above them only through workflows that updates alone can
     start: what one that is manual, or waits for the clock, would make of its inputs is not waited for.
     """
-    found: dict[str, Reach] = {}
-    start = Reach.WHOLE if _is_whole(graph, workflow) else Reach.SAME
-    frontier = [(workflow, start)]
+    found: dict[str, tuple[Interval, ...]] = {}
+    frontier = [(workflow, Interval(partition, partition))]
     while frontier:
-        key, reach = frontier.pop()
+        key, below = frontier.pop()
         if key != workflow and not _by_update(graph, key):
             continue
         for edge in graph.inputs(key):
             if not edge.wakes:
                 continue
             maker = graph.maker(edge.asset)
-            upper = _up(graph, edge, reach)
-            if maker != workflow and found.get(maker, -1) < upper:
-                found[maker] = upper
-                frontier.append((maker, upper))
+            for interval in _up(edge, below):
+                known = found.get(maker, ())
+                if any(k.holds(interval) for k in known):
+                    continue
+                wider = interval if len(known) < MOST_INTERVALS else EVERYTHING
+                found[maker] = (*(k for k in known if not wider.holds(k)), wider)
+                frontier.append((maker, wider))
     return found
 
 
@@ -56,16 +53,10 @@ def _by_update(graph: Graph, workflow: str) -> bool:
     return spec is None or spec.trigger.by_update
 
 
-def _up(graph: Graph, edge: Edge, reach: Reach) -> Reach:
-    asset = graph.assets.get(edge.asset)
-    if asset is None or asset.partitions is None:
-        return Reach.WHOLE
-    if edge.input is None or isinstance(edge.input.mapping, AllPartitions):
-        return Reach.EVERY
-    # The same partition of the input; through a roll-up in between, each of them.
-    return reach if isinstance(edge.input.mapping, Identity) else Reach.EVERY
-
-
-def _is_whole(graph: Graph, workflow: str) -> bool:
-    spec = graph.workflows.get(workflow)
-    return spec is None or spec.partitions is None
+def _up(edge: Edge, below: Interval) -> tuple[Interval, ...]:
+    if edge.cut is None:
+        return (Interval(WHOLE, WHOLE),)
+    if not edge.is_own:
+        return edge.up(below)
+    # What is made from its own partition before waits for all of them: each may change the next.
+    return tuple(Interval(EVERYTHING.lo, i.hi) for i in edge.up(below))

@@ -6,6 +6,7 @@ however many there are, and the order of doing so does not matter.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 EMPTY = "0" * 64
@@ -22,6 +23,11 @@ def with_member(set_digest: str, partition: str, digest: str) -> str:
 def without_member(set_digest: str, partition: str, digest: str) -> str:
     """Undoes ``with_member``. That the partition is a member is the caller's knowledge: the digest does not tell."""
     return _shifted(set_digest, -_weight(partition, digest))
+
+
+def of_members(members: Iterable[tuple[str, str]]) -> str:
+    """Returns the digest of the set of these (partition, digest)."""
+    return _shifted(EMPTY, sum(_weight(partition, digest) for partition, digest in members))
 
 
 def _shifted(set_digest: str, by: int) -> str:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import Identity
+from riparian.assets.partitions import Keys
 from riparian.assets.schedules import local
 from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.graph import Edge
@@ -86,12 +86,26 @@ def trigger_key(workflow: str, partition: str, cause: Cause) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """Of the partitions that an input means, ``have`` have a version and ``need`` of them must; ``some`` that have none
+    are named where they can be."""
+
+    have: int
+    need: int
+    of: int
+    some: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputFacts:
-    """One input of one workflow partition: how it stands, and how it stood when it was last consumed."""
+    """One input of one workflow partition: how it stands, and how it stood when it was last consumed. ``keys`` are the
+    asset's partitions that are meant, and ``lack`` what is missing of a set of them, so that ``now`` is None."""
 
     edge: Edge
     now: Level | None
     then: Level | None
+    keys: Keys = ()
+    lack: Lack | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +201,7 @@ class Facts:
     @property
     def has_partitioned_input(self) -> bool:
         """Whether an input says for which partitions it could run."""
-        return any(i.edge.input is not None and isinstance(i.edge.input.mapping, Identity) for i in self.inputs)
+        return any(i.edge.cuts for i in self.inputs)
 
 
 class Action(Enum):

@@ -9,22 +9,33 @@ from functools import cached_property
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, AllPartitions, Identity, Interval
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Keys, Partitions, Windows
 from riparian.scheduler.core import limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """``workflow`` reads ``asset``, or only names it in its trigger (then ``input`` is None)."""
+    """``workflow`` reads ``asset``, which is cut by ``cut``, or only names it in its trigger (then ``input`` is
+    None)."""
 
     workflow: WorkflowSpec
     asset: AssetKey
     input: InputSpec | None
+    cut: Partitions | None = None
 
     @property
     def name(self) -> str:
-        """What the input is called in traces: one workflow may read an asset both as one partition and as a set."""
-        return f"{self.asset}[all]" if is_set(self) else self.asset
+        """What the input is called in traces: one workflow may read different partitions of one asset."""
+        return f"{self.asset}[{label}]" if (label := self.label) else self.asset
+
+    @property
+    def label(self) -> str:
+        return self.input.mapping.label if self.input else "all"
+
+    @property
+    def many(self) -> bool:
+        """Whether the workflow looks at a set of the asset's partitions."""
+        return self.input is None or self.input.mapping.many
 
     @property
     def wakes(self) -> bool:
@@ -36,17 +47,34 @@ class Edge:
         """Whether the asset comes before the workflow: it is read, or its updates are waited for."""
         return self.input is not None or self.wakes
 
-    def up(self, partition: str) -> Interval:
-        """The partitions of the asset that the workflow's ``partition`` looks at."""
-        return self.input.mapping.up(partition) if self.input else EVERYTHING
+    @property
+    def is_own(self) -> bool:
+        """Whether the workflow itself makes the asset: it is made from its own earlier partitions."""
+        return self.asset in self.workflow.produces
 
-    def down(self, partition: str) -> Interval:
-        """The workflow's partitions that look at this partition of the asset."""
-        if self.workflow.partitions is None:
-            return Interval(WHOLE, WHOLE)
+    @property
+    def cuts(self) -> bool:
+        """Whether the asset's partitions say for which partitions the workflow could run."""
+        return self.input is not None and self.input.mapping.cuts and not self.is_own
+
+    @property
+    def can_be_none(self) -> bool:
+        """Whether the workflow can run where nothing is meant: at an end of the series."""
+        return self.input is not None and self.input.mapping.can_be_none and isinstance(self.cut, Windows)
+
+    def up(self, interval: Interval) -> Keys:
+        """The partitions of the asset that the workflow's partitions in ``interval`` look at."""
         if self.input is None:
-            return EVERYTHING
-        return self.input.mapping.down(partition)
+            return (EVERYTHING,)
+        return self.input.mapping.up(interval, self.workflow.partitions, self.cut)
+
+    def down(self, interval: Interval) -> Keys:
+        """The workflow's partitions that look at those of the asset in ``interval``."""
+        if self.workflow.partitions is None:
+            return (Interval(WHOLE, WHOLE),)
+        if self.input is None:
+            return (EVERYTHING,)
+        return self.input.mapping.down(interval, self.workflow.partitions, self.cut)
 
 
 class Graph:
@@ -61,12 +89,16 @@ class Graph:
         edges: dict[AssetKey, list[Edge]] = defaultdict(list)
         self._inputs: dict[str, tuple[Edge, ...]] = {}
         for w in self.workflows.values():
-            own = [Edge(workflow=w, asset=i.asset, input=i) for i in w.inputs]
-            named = [Edge(workflow=w, asset=a, input=None) for a in trigger_only(w)]
+            own = [Edge(workflow=w, asset=i.asset, input=i, cut=self._cut(i.asset)) for i in w.inputs]
+            named = [Edge(workflow=w, asset=a, input=None, cut=self._cut(a)) for a in trigger_only(w)]
             self._inputs[w.key] = (*own, *named)
             for edge in (*own, *named):
                 edges[edge.asset].append(edge)
         self._edges = {asset: tuple(found) for asset, found in edges.items()}
+
+    def _cut(self, asset: AssetKey) -> Partitions | None:
+        spec = self.assets.get(asset)
+        return spec.partitions if spec else None
 
     def producer(self, asset: AssetKey) -> WorkflowSpec | None:
         """Returns the workflow that makes ``asset``; None for a source."""
@@ -135,17 +167,12 @@ def trigger_only(workflow: WorkflowSpec) -> tuple[AssetKey, ...]:
 def follows_clock(graph: Graph, workflow: str) -> bool:
     """Whether the workflow is partitioned and no input says for which partitions it could run."""
     spec = graph.workflows.get(workflow)
-    return spec is not None and spec.partitions is not None and not identity_inputs(graph, workflow)
+    return spec is not None and spec.partitions is not None and not cutting_inputs(graph, workflow)
 
 
-def identity_inputs(graph: Graph, workflow: str) -> tuple[Edge, ...]:
-    """Returns the inputs that share the workflow's partitions."""
-    return tuple(e for e in graph.inputs(workflow) if e.input is not None and isinstance(e.input.mapping, Identity))
-
-
-def is_set(edge: Edge) -> bool:
-    """Whether the workflow looks at the asset's partitions all together."""
-    return edge.input is None or isinstance(edge.input.mapping, AllPartitions)
+def cutting_inputs(graph: Graph, workflow: str) -> tuple[Edge, ...]:
+    """Returns the inputs whose partitions say for which partitions the workflow could run."""
+    return tuple(e for e in graph.inputs(workflow) if e.cuts)
 
 
 def reads_otherwise(edges: Iterable[Edge], reads: Collection[str]) -> bool:

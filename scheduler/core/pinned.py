@@ -13,7 +13,8 @@ from riparian.scheduler.core.protocol import DEFAULT_POOL
 class Pin:
     """One input of a run, fixed when it was planned: the heads of ``asset`` in ``lo..hi`` as of a change_seq.
 
-    ``version`` is set where that is one version; ``digest`` is of the content (of all of it, for a set).
+    ``version`` is set where that is one version; ``digest`` is of the content (of all of it, for a set). ``more`` are
+    further intervals; where ``lo`` lies behind ``hi`` nothing is meant. ``label`` is as in core.graph.Edge.
     ``parameter`` is empty for an asset that only the trigger names: waited for, not granted.
     """
 
@@ -27,11 +28,19 @@ class Pin:
     digest: str
     origins: tuple[str, ...]
     version: str | None = None
+    label: str = ""
+    more: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
         """What the input is called in traces (see core.graph.Edge.name)."""
-        return f"{self.asset}[all]" if self.many else self.asset
+        label = self.label or ("all" if self.many else "")  # runs that an older release planned have none
+        return f"{self.asset}[{label}]" if label else self.asset
+
+    @property
+    def intervals(self) -> tuple[tuple[str, str], ...]:
+        """The partitions that are meant, as (lo, hi)."""
+        return ((self.lo, self.hi), *self.more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from riparian.scheduler.core.facts import (
     Decision,
     Facts,
     InputFacts,
+    Lack,
     due,
     trigger_key,
     updated,
@@ -31,7 +32,7 @@ def decide(facts: Facts) -> Decision:
     """Returns what to do with one workflow partition, and why."""
     absent = [i for i in facts.inputs if i.now is None and i.edge.input is not None]
     if absent:
-        return _none("waiting_for_input", f"waiting for a first version of {_names(absent)}")
+        return _none("waiting_for_input", _waiting(absent))
     if facts.ask is not None:
         return _asked(facts, facts.ask)
     standing = stand(facts)
@@ -215,5 +216,22 @@ def _none(code: str, words: str) -> Decision:
     return Decision(action=Action.NONE, code=code, words=words)
 
 
-def _names(inputs: list[InputFacts]) -> str:
-    return ", ".join(sorted(i.edge.asset for i in inputs))
+def _waiting(absent: list[InputFacts]) -> str:
+    never = sorted({i.edge.asset for i in absent if i.lack is None})
+    said = [f"waiting for a first version of {', '.join(never)}"] if never else []
+    said += sorted(_lacking(i.edge.asset, i.lack) for i in absent if i.lack is not None)
+    return " and ".join(said)
+
+
+def _lacking(asset: str, lack: Lack) -> str:
+    if not lack.need:
+        return f"waiting for {asset}, which has no partition for it"
+    if not lack.of:
+        return f"waiting for partitions of {asset}: {lack.have:,} of at least {lack.need:,} are there"
+    words = f"waiting for partitions of {asset}: {lack.have:,} of {lack.of:,} are there"
+    if lack.need < lack.of:
+        return f"{words}, and it needs {lack.need:,}"
+    if not lack.some:
+        return words
+    more = lack.of - lack.have - len(lack.some)
+    return f"{words}; missing: {', '.join(lack.some)}" + (f" and {more:,} more" if more > 0 else "")

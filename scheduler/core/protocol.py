@@ -79,6 +79,7 @@ class Input:
     """What one parameter receives: the value of its one piece, or of that the ``item`` of this number.
 
     With ``many`` the pieces are a set of partitions; with ``listed`` they are results, which come as a list.
+    With ``none`` there are none, and the value is None.
     """
 
     parameter: str
@@ -88,6 +89,7 @@ class Input:
     pieces: tuple[Piece, ...]
     listed: bool = False
     item: int | None = None
+    none: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

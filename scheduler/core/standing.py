@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from riparian.assets.partitions import Daily
-from riparian.assets.schedules import day_of
+from riparian.assets.partitions import Windows
 from riparian.assets.triggers import Signals, Trigger
 from riparian.scheduler.core.facts import Facts, InputFacts, Schedule
 
@@ -115,10 +114,11 @@ def _unanswered(facts: Facts, differs: Mapping[str, int]) -> dict[str, int]:
 
 
 def _concerns(facts: Facts, schedule: Schedule, tick: int) -> bool:
-    """Whether the tick is about this partition: where only the clock says for which day to run, about one."""
-    if not isinstance(facts.workflow.partitions, Daily) or facts.has_partitioned_input:
+    """Whether the tick is about this partition: where only the clock says for which window to run, about one."""
+    cut = facts.workflow.partitions
+    if not isinstance(cut, Windows) or facts.has_partitioned_input:
         return True
-    return day_of(tick, schedule.cron.timezone) == facts.partition
+    return cut.ticked(tick, schedule.cron.timezone) == facts.partition
 
 
 def _signals(facts: Facts, news: Iterable[str] = (), ticks: Mapping[str, int] = MappingProxyType({})) -> Signals:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from riparian.assets.partitions import EVERYTHING
+from riparian.assets.partitions import EVERYTHING, Interval, Keys
 from riparian.scheduler.core.facts import Cause, Facts, InputFacts, Moments
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import consumed, run, version
@@ -34,24 +34,27 @@ _ANSWER = (
 
 Target = tuple[str, str]
 
+Known = dict[tuple[str, Keys, int], int | None]
+"""What was looked up already: two inputs may be of one asset."""
+
 
 def added(tx: Tx, facts: Mapping[Target, Facts]) -> dict[Target, Facts]:
     """Returns the facts with their moments. Costs a few looks for each target, none of them at all history."""
-    known: dict[tuple[str, str, str, int], int | None] = {}
+    known: Known = {}
     return {target: replace(found, moments=_moments(tx, target, found, known)) for target, found in facts.items()}
 
 
-def _moments(tx: Tx, target: Target, facts: Facts, known: dict[tuple[str, str, str, int], int | None]) -> Moments:
+def _moments(tx: Tx, target: Target, facts: Facts, known: Known) -> Moments:
     first, untried, last = dict[str, int](), dict[str, int](), dict[str, int]()
     for i in facts.inputs:
         seen = i.then.seq if i.then else facts.baseline
         if i.now is None or i.now.seq <= seen:
             continue
         tried = max(seen, facts.attempted or 0)
-        _keep(first, i, _moved(tx, i, facts.partition, seen + 1, known), min)
-        _keep(last, i, _moved(tx, i, facts.partition, i.now.seq, known), max)
+        _keep(first, i, _moved(tx, i, seen + 1, known), min)
+        _keep(last, i, _moved(tx, i, i.now.seq, known), max)
         if i.now.seq > tried:
-            _keep(untried, i, _moved(tx, i, facts.partition, tried + 1, known), min)
+            _keep(untried, i, _moved(tx, i, tried + 1, known), min)
     who = {"w": target[0], "p": target[1]}
     row = tx.conn.execute(_ANSWER, who).first()
     return Moments(
@@ -70,21 +73,22 @@ def _keep(found: dict[str, int], i: InputFacts, at: int | None, choose: Any) -> 
         found[i.edge.asset] = choose(at, found.get(i.edge.asset, at))
 
 
-def _moved(
-    tx: Tx, i: InputFacts, partition: str, seq: int, known: dict[tuple[str, str, str, int], int | None]
-) -> int | None:
+def _moved(tx: Tx, i: InputFacts, seq: int, known: Known) -> int | None:
     """Returns when the asset first moved as of ``seq`` or later, as far as the workflow partition looks at it."""
-    where = i.edge.up(partition)
-    key = (str(i.edge.asset), where.lo, where.hi, seq)
+    key = (i.edge.asset, i.keys, seq)
     if key not in known:
-        values = {"a": i.edge.asset, "s": seq}
-        if where == EVERYTHING:
-            known[key] = tx.conn.execute(_MOVES, values).scalar()
-        elif where.lo == where.hi:
-            known[key] = tx.conn.execute(_MOVES_OF_ONE, {**values, "p": where.lo}).scalar()
-        else:
-            known[key] = tx.conn.execute(_MOVES_BETWEEN, {**values, "lo": where.lo, "hi": where.hi}).scalar()
+        moves = [_moved_in(tx, i.edge.asset, interval, seq) for interval in i.keys]
+        known[key] = min((at for at in moves if at is not None), default=None)
     return known[key]
+
+
+def _moved_in(tx: Tx, asset: str, where: Interval, seq: int) -> int | None:
+    values = {"a": asset, "s": seq}
+    if where == EVERYTHING:
+        return tx.conn.execute(_MOVES, values).scalar()
+    if where.lo == where.hi:
+        return tx.conn.execute(_MOVES_OF_ONE, {**values, "p": where.lo}).scalar()
+    return tx.conn.execute(_MOVES_BETWEEN, {**values, "lo": where.lo, "hi": where.hi}).scalar()
 
 
 def _answered(row: Any) -> dict[str, int]:

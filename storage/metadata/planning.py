@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, text
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import WHOLE, Interval, Static, fits
-from riparian.assets.schedules import day_of
-from riparian.scheduler.core.blockers import Reach, above, holds
-from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Level, Schedule, Unfinished
-from riparian.scheduler.core.graph import Edge, Graph, follows_clock, identity_inputs, is_set
+from riparian.assets.partitions import (
+    EVERYTHING,
+    WHOLE,
+    AllPartitions,
+    Identity,
+    Interval,
+    Keys,
+    Last,
+    Static,
+    Windows,
+    fits,
+)
+from riparian.scheduler.core import digests
+from riparian.scheduler.core.blockers import above, holds
+from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Lack, Level, Schedule, Unfinished
+from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.storage.metadata import moments
@@ -31,7 +43,15 @@ BATCH = 400
 """Values in one IN: SQLite allows 32,766 variables, and a plan's size must stay bounded."""
 
 _HEADS = select(head).where(among(head.c.asset, "firsts"), among(head.c.partition, "seconds"))
-_SETS = select(asset.c.key, asset.c.seq, asset.c.digest).where(among(asset.c.key, "keys"), asset.c.heads > 0)
+_SETS = select(asset.c.key, asset.c.seq, asset.c.digest, asset.c.heads).where(
+    among(asset.c.key, "keys"), asset.c.heads > 0
+)
+_RANGE = (
+    select(head)
+    .where(head.c.asset == bindparam("asset"), head.c.partition.between(bindparam("lo"), bindparam("hi")))
+    .order_by(head.c.partition)
+)
+_NEWEST = select(head).where(head.c.asset == bindparam("asset")).order_by(head.c.partition.desc()).limit(1)
 _SET_ORIGINS = select(asset_origins.c.asset, asset_origins.c.origins).where(among(asset_origins.c.asset, "keys"))
 _WORKFLOWS = select(workflow).where(among(workflow.c.key, "keys"))
 _CONSUMED = select(consumed).where(
@@ -53,6 +73,15 @@ _ANY_UNFINISHED = (
     select(run.c.workflow, func.min(run.c.partition).label("partition"))
     .where(among(run.c.workflow, "keys"), _GOING)
     .group_by(run.c.workflow)
+)
+# Of those before it the nearest: who is made from its own partition before waits for one after the other.
+_UNFINISHED_IN = select(func.max(run.c.partition)).where(
+    run.c.workflow == bindparam("workflow"), run.c.partition.between(bindparam("lo"), bindparam("hi")), _GOING
+)
+_ATTEMPTED_IN = select(func.max(attempted.c.partition)).where(
+    attempted.c.workflow == bindparam("workflow"),
+    attempted.c.partition.between(bindparam("lo"), bindparam("hi")),
+    attempted.c.outcome != "cancelled",
 )
 _ANY_ATTEMPTED = (
     select(attempted.c.workflow, func.min(attempted.c.partition).label("partition"))
@@ -106,9 +135,7 @@ def load_many(
         result[target] = Facts(
             workflow=spec,
             partition=partition,
-            inputs=tuple(
-                InputFacts(edge=e, now=levels.of(e, partition), then=then.get(e.name)) for e in graph.inputs(key)
-            ),
+            inputs=tuple(levels.facts(e, partition, then.get(e.name)) for e in graph.inputs(key)),
             baseline=row.as_of if row else _baseline(spec, known.get(key), partition),
             adopted=int(known[key].adopted_seq) if key in known else 0,
             schedules=scheduled.get(key, ()),
@@ -132,43 +159,59 @@ def load_many(
 def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Blocker]:
     """Returns for each target that has to wait what it waits for: something above it that is going on or, if nothing
     is, that failed. Costs what lies above the targets, not what is unfinished elsewhere."""
-    paths = {key: above(graph, key) for key in {t[0] for t in targets}}
-    exact = {
-        (maker, "" if reach is Reach.WHOLE else partition)
-        for key, partition in targets
-        for maker, reach in paths[key].items()
-        if reach is not Reach.EVERY
-    }
-    every = {maker for path in paths.values() for maker, reach in path.items() if reach is Reach.EVERY}
+    paths = {target: above(graph, *target) for target in targets}
+    wanted = {(maker, i) for path in paths.values() for maker, intervals in path.items() for i in intervals}
     found = (
-        _Waits(in_pairs(tx, _UNFINISHED, exact), in_keys(tx, _ANY_UNFINISHED, every), failed=False),
-        _Waits(_failures(tx, exact), in_keys(tx, _ANY_ATTEMPTED, every), failed=True),
+        _Waits.load(tx, wanted, _UNFINISHED, _ANY_UNFINISHED, _UNFINISHED_IN, failed=False),
+        _Waits.load(tx, wanted, _ATTEMPTED, _ANY_ATTEMPTED, _ATTEMPTED_IN, failed=True),
     )
     result = {}
-    for key, partition in targets:
-        candidates = (w.of(maker, reach, partition) for w in found for maker, reach in paths[key].items())
+    for target, path in paths.items():
+        candidates = (w.of(maker, i) for w in found for maker, intervals in path.items() for i in intervals)
         if blocker := next((c for c in candidates if c is not None and holds(graph, c)), None):
-            result[key, partition] = blocker
+            result[target] = blocker
     return result
 
 
-def _failures(tx: Tx, targets: Iterable[Target]) -> Iterator[Any]:
-    return (r for r in in_pairs(tx, _ATTEMPTED, targets) if r.outcome != "cancelled")
-
-
 class _Waits:
-    """What is unfinished, or what failed, looked up by workflow partition or by workflow alone."""
+    """What is unfinished, or what failed, looked up by a workflow and an interval of its partitions."""
 
-    def __init__(self, exact: Iterable[Any], every: Iterable[Any], *, failed: bool) -> None:
-        self._exact = {(r.workflow, r.partition) for r in exact}
-        self._every = {r.workflow: r.partition for r in every}
+    def __init__(self, found: Mapping[tuple[str, Interval], str], *, failed: bool) -> None:
+        self._found = found
         self._failed = failed
 
-    def of(self, maker: str, reach: Reach, partition: str) -> Blocker | None:
-        if reach is Reach.EVERY:
-            return Blocker(maker, self._every[maker], self._failed) if maker in self._every else None
-        own = "" if reach is Reach.WHOLE else partition
-        return Blocker(maker, own, self._failed) if (maker, own) in self._exact else None
+    @classmethod
+    def load(
+        cls,
+        tx: Tx,
+        wanted: Iterable[tuple[str, Interval]],
+        exact: Select[Any],
+        every: Select[Any],
+        between: Select[Any],
+        *,
+        failed: bool,
+    ) -> _Waits:
+        found: dict[tuple[str, Interval], str] = {}
+        pairs, keys = set(), set()
+        for maker, interval in wanted:
+            if interval == EVERYTHING:
+                keys.add(maker)
+            elif interval.lo == interval.hi:
+                pairs.add((maker, interval.lo))
+            else:
+                bounds = {"workflow": maker, "lo": interval.lo, "hi": interval.hi}
+                if (last := tx.conn.execute(between, bounds).scalar()) is not None:
+                    found[maker, interval] = last
+        for r in in_pairs(tx, exact, pairs):
+            if not failed or r.outcome != "cancelled":
+                found[r.workflow, Interval(r.partition, r.partition)] = r.partition
+        for r in in_keys(tx, every, keys):
+            found[r.workflow, EVERYTHING] = r.partition
+        return cls(found, failed=failed)
+
+    def of(self, maker: str, interval: Interval) -> Blocker | None:
+        partition = self._found.get((maker, interval))
+        return None if partition is None else Blocker(maker, partition, self._failed)
 
 
 def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
@@ -180,26 +223,60 @@ def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -
         return [interval.lo] if spec is None or fits(spec.partitions, interval.lo) else []
     bounds = {"lo": interval.lo, "hi": interval.hi}
     statements: list[tuple[Select[Any], dict[str, str]]] = [(_CONSUMED_PARTITIONS, {"workflow": key, **bounds})]
-    statements += [(_HEAD_PARTITIONS, {"asset": e.asset, **bounds}) for e in identity_inputs(graph, key)]
+    edges = cutting_inputs(graph, key)
+    same = [e for e in edges if e.input and isinstance(e.input.mapping, Identity)]
+    statements += [(_HEAD_PARTITIONS, {"asset": e.asset, **bounds}) for e in same]
     found = {p for p in _own_partitions(tx, graph, key) if p in interval}
     for statement, params in statements:
         ordered = statement.order_by(statement.selected_columns[0]).limit(limit)
         found.update(tx.conn.execute(ordered, params).scalars())
+    for edge in edges:
+        if edge not in same:
+            found.update(_through(tx, edge, interval, limit))
     # What was made before the partitions were declared otherwise is there, but not to be made again.
     return sorted(p for p in found if spec is None or fits(spec.partitions, p))[:limit]
 
 
+def _through(tx: Tx, edge: Edge, interval: Interval, limit: int) -> list[str]:
+    """Returns, in order, at most ``limit`` of the workflow's partitions in ``interval`` for which the input has any
+    partition. Costs what it returns: from each that is found it leaps behind what that one needs."""
+    own = edge.workflow.partitions
+    found: list[str] = []
+    at: Interval | None = own.clip(interval) if own is not None else None
+    while own is not None and at is not None and len(found) < limit:
+        there = [p for keys in edge.up(at) if (p := _first_head(tx, edge.asset, keys)) is not None]
+        needing = [k for p in there for i in edge.down(Interval(p, p)) if (k := _both(i, at)) is not None]
+        if not needing:
+            break
+        first = min(needing, key=lambda i: i.lo)
+        found += own.within(first, limit - len(found))
+        following = own.within(Interval(found[-1], at.hi), 2)[1:]
+        at = Interval(following[0], at.hi) if following else None
+    return found
+
+
+def _both(a: Interval, b: Interval) -> Interval | None:
+    lo, hi = max(a.lo, b.lo), min(a.hi, b.hi)
+    return Interval(lo, hi) if lo <= hi else None
+
+
+def _first_head(tx: Tx, asset_key: str, keys: Interval) -> str | None:
+    bounds = {"asset": asset_key, "lo": keys.lo, "hi": keys.hi}
+    first: str | None = tx.conn.execute(_HEAD_PARTITIONS.order_by(head.c.partition).limit(1), bounds).scalar()
+    return first
+
+
 def _own_partitions(tx: Tx, graph: Graph, key: str) -> set[str]:
-    """The partitions that a workflow runs for though no input has them: every key, or the day it was adopted and those
-    of its last ticks."""
+    """The partitions that a workflow runs for though no input has them: every key, or the window it was adopted in and
+    those of its last ticks."""
     if not follows_clock(graph, key):
         return set()
     cut = graph.workflows[key].partitions
-    if isinstance(cut, Static):
-        return set(cut.keys)
+    if not isinstance(cut, Windows):
+        return set(cut.keys) if cut else set()
     first = tx.conn.execute(_FIRST_PARTITION, {"workflow": key}).scalar()
     ticks = _schedules(tx, graph, [key]).get(key, ())
-    return {first or WHOLE, *(day_of(s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)}
+    return {first or WHOLE, *(cut.ticked(s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)}
 
 
 def _schedules(tx: Tx, graph: Graph, keys: Iterable[str]) -> dict[str, tuple[Schedule, ...]]:
@@ -218,15 +295,23 @@ def failed(tx: Tx) -> list[Target]:
 
 
 def latest_partition(tx: Tx, graph: Graph, key: str) -> str | None:
-    """Returns the newest partition that all inputs which share the workflow's partitions have, or None."""
+    """Returns the newest partition that all inputs which say for which partitions to run have something for, or None.
+    Of a window that is not complete yet, the one before it where that is."""
+    own = graph.workflows[key].partitions
     newest = None
-    for edge in identity_inputs(graph, key):
-        top = tx.conn.execute(
-            select(head.c.partition).where(head.c.asset == edge.asset).order_by(head.c.partition.desc()).limit(1)
-        ).scalar()
-        if top is None:
+    edges = cutting_inputs(graph, key)
+    for edge in edges:
+        top = tx.conn.execute(_NEWEST, {"asset": edge.asset}).first()
+        needing = edge.down(Interval(top.partition, top.partition)) if top is not None else ()
+        if not needing:
             return None
-        newest = top if newest is None else min(newest, top)
+        newest = needing[-1].hi if newest is None else min(newest, needing[-1].hi)
+    if isinstance(own, Windows) and newest is not None and any(e.many for e in edges):
+        before = own.after(newest, -1)
+        found = _levels(tx, graph, [(key, p) for p in (newest, before) if p is not None])
+        for partition in (newest, before):
+            if partition and all(found.facts(e, partition, None).lack is None for e in edges):
+                return partition
     return newest
 
 
@@ -273,22 +358,59 @@ def _baseline(spec: WorkflowSpec, row: Any, partition: str) -> int:
     return 0 if own else int(row.news_seq)
 
 
+NAMED = 3
+"""Missing partitions that a reason names."""
+
+_NONE_MEANT = Level(0, digests.EMPTY, ())
+
+
 @dataclass(frozen=True, slots=True)
 class _Levels:
     heads: Mapping[tuple[str, str], Level]
-    sets: Mapping[str, Level]
+    sets: Mapping[str, tuple[int, Level]]
+    """How many partitions have a version, and how they stand together."""
+    newest: Mapping[str, tuple[str, Level]]
+    ranges: Mapping[tuple[str, Interval], Sequence[Any]]
 
-    def of(self, edge: Edge, partition: str) -> Level | None:
-        if is_set(edge):
-            return self.sets.get(edge.asset)
-        return self.heads.get((edge.asset, edge.up(partition).lo))
+    def facts(self, edge: Edge, partition: str, then: Level | None) -> InputFacts:
+        """Returns how the input stands for a partition of its workflow."""
+        keys = edge.up(Interval(partition, partition))
+        now, lack = None, None
+        if not keys:
+            now = _NONE_MEANT if edge.can_be_none else None
+            lack = None if edge.can_be_none else Lack(have=0, need=0, of=0)
+        elif _is_last(edge):
+            if edge.asset in self.newest:
+                last, now = self.newest[edge.asset]
+                keys = (Interval(last, last),)
+        elif _is_every(edge):
+            have, now = self.sets.get(edge.asset, (0, None))
+            need = edge.input.mapping.required(keys, edge.cut) if edge.input else 1
+            if 0 < have < need:
+                now, lack = None, Lack(have=have, need=need, of=0)
+        elif edge.many:
+            now, lack = self._together(edge, keys)
+        else:
+            now = self.heads.get((edge.asset, keys[0].lo))
+        return InputFacts(edge=edge, now=now, then=then, keys=keys, lack=lack)
+
+    def _together(self, edge: Edge, keys: Keys) -> tuple[Level | None, Lack | None]:
+        assert edge.input is not None  # noqa: S101 - what is only watched is watched as a whole
+        rows = [r for interval in keys for r in self.ranges[edge.asset, interval] if fits(edge.cut, r.partition)]
+        need = edge.input.mapping.required(keys, edge.cut)
+        if len(rows) >= need:
+            # Rows come in the order of their keys, and the digest does not depend on it.
+            digest = digests.of_members((r.partition, r.digest) for r in rows)
+            return Level(max(r.seq for r in rows), digest, tuple(sorted({r.origins for r in rows}))), None
+        of = sum(edge.cut.count(i) for i in keys) if edge.cut is not None else 0
+        return None, Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
 
     def missing(self, graph: Graph, spec: WorkflowSpec, partition: str) -> frozenset[str]:
         """The assets that the trigger asks to be missing, and that are."""
         return frozenset(
             a
             for a, place in _absences(graph, spec, partition)
-            if (self.sets.get(a) if place is None else self.heads.get((a, place))) is None
+            if (a not in self.sets if place is None else (a, place) not in self.heads)
         )
 
 
@@ -301,24 +423,55 @@ def _absences(graph: Graph, spec: WorkflowSpec, partition: str) -> list[tuple[As
     return found
 
 
+def _is_every(edge: Edge) -> bool:
+    return edge.input is None or isinstance(edge.input.mapping, AllPartitions)
+
+
+def _is_last(edge: Edge) -> bool:
+    return edge.input is not None and isinstance(edge.input.mapping, Last)
+
+
+def _absent(edge: Edge, keys: Keys, there: Collection[str]) -> tuple[str, ...]:
+    """Returns the first few windows that are missing. Keys that people chose are names, which not everybody may know:
+    those are only counted."""
+    if not isinstance(edge.cut, Windows):
+        return ()
+    found = (p for interval in keys for p in edge.cut.within(interval, len(there) + NAMED) if p not in there)
+    return tuple(islice(found, NAMED))
+
+
 def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
     pairs: set[tuple[str, str]] = set()
-    keys: set[str] = set()
+    ranges: set[tuple[str, Interval]] = set()
+    every: set[str] = set()
+    last: set[str] = set()
     for key, partition in targets:
-        places = [(e.asset, None if is_set(e) else e.up(partition).lo) for e in graph.inputs(key)]
-        for asset_key, place in (*places, *_absences(graph, graph.workflows[key], partition)):
+        for e in graph.inputs(key):
+            if _is_every(e):
+                every.add(e.asset)
+            elif _is_last(e):
+                last.add(e.asset)
+            elif e.many:
+                ranges.update((e.asset, interval) for interval in e.up(Interval(partition, partition)))
+            else:
+                pairs.update((e.asset, interval.lo) for interval in e.up(Interval(partition, partition)))
+        for asset_key, place in _absences(graph, graph.workflows[key], partition):
             if place is None:
-                keys.add(asset_key)
+                every.add(asset_key)
             else:
                 pairs.add((asset_key, place))
-    heads = {
-        (h.asset, h.partition): Level(h.seq, h.digest, (h.origins,), h.version) for h in in_pairs(tx, _HEADS, pairs)
-    }
+    heads = {(h.asset, h.partition): _of_head(h) for h in in_pairs(tx, _HEADS, pairs)}
     members: dict[str, list[str]] = defaultdict(list)
-    for r in in_keys(tx, _SET_ORIGINS, keys):
+    for r in in_keys(tx, _SET_ORIGINS, every):
         members[r.asset].append(r.origins)
-    sets = {r.key: Level(r.seq, r.digest, tuple(sorted(members[r.key]))) for r in in_keys(tx, _SETS, keys)}
-    return _Levels(heads, sets)
+    sets = {r.key: (r.heads, Level(r.seq, r.digest, tuple(sorted(members[r.key])))) for r in in_keys(tx, _SETS, every)}
+    newest = {a: (h.partition, _of_head(h)) for a in last for h in tx.conn.execute(_NEWEST, {"asset": a})}
+    found = {(a, i): tx.conn.execute(_RANGE, {"asset": a, "lo": i.lo, "hi": i.hi}).all() for a, i in ranges}
+    return _Levels(heads, sets, newest, found)
+
+
+def _of_head(row: Any) -> Level:
+    return Level(row.seq, row.digest, (row.origins,), row.version)
 
 
 def in_keys(tx: Tx, statement: Select[Any], keys: Iterable[str]) -> Iterator[Any]:

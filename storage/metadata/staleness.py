@@ -117,8 +117,14 @@ def mark_one(tx: Tx, workflow: str, partition: str, ask: str = "") -> None:
 
 def mark_consumers(tx: Tx, graph: Graph, moved: Iterable[tuple[str, str]]) -> None:
     """Marks whoever looks at the asset partitions whose head moved."""
+    found = (
+        (e.workflow.key, interval, "")
+        for a, p in moved
+        for e in graph.edges(AssetKey(a))
+        for interval in e.down(Interval(p, p))
+    )
     # A dict keeps the order, so that a run of the same events is the same run.
-    mark(tx, list(dict.fromkeys((e.workflow.key, e.down(p), "") for a, p in moved for e in graph.edges(AssetKey(a)))))
+    mark(tx, list(dict.fromkeys(found)))
 
 
 def oldest(tx: Tx, most: int) -> Sequence[Row[Any]]:

@@ -49,8 +49,11 @@ def read_input(objects: Objects, input: Input) -> Any:
     Not ``many``: the value of its one piece. ``many``, in the order of the partition keys: one table of all partitions
     (a RecordBatchReader, a Dataset or a LazyFrame opens each when its turn comes), or ``dict[partition, value]``.
     ``listed``: the list of the pieces' values. With ``item`` it is that item of the one piece, which is a JSON list.
+    ``none``: None, at an end of the series.
     Raises UnreadableInput (and what ``Objects.open`` raises) naming asset and partition, MissingLibrary.
     """
+    if input.none:
+        return None
     pieces = sorted(input.pieces, key=lambda piece: piece.partition)
     if input.listed:
         return [_read(objects, input, piece) for piece in input.pieces]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from riparian.api.cli import output, reads, rights, tree
-from riparian.assets.partitions import KINDS, Daily, Static
+from riparian.assets.partitions import KINDS, Cron, Daily, Hourly, Monthly, Static, Weekly
 
 Read = Callable[[], list[str]]
 
@@ -118,9 +118,14 @@ def test_no_version_is_not_no_lineage(past: bool, told: str, capsys: pytest.Capt
         (None, ""),
         (Daily("day", start="2013-01-01").to_json(), "daily day from 2013-01-01"),
         (Daily("day", start="2013-01-01", end="2013-02-01").to_json(), "daily day from 2013-01-01 to 2013-02-01"),
+        (Daily("day", start="2013-01-01", timezone="Europe/Rome").to_json(), "daily day from 2013-01-01 (Europe/Rome)"),
+        (Hourly("hour", start="2013-01-01").to_json(), "hourly hour from 2013-01-01T00Z"),
+        (Weekly("week", start="2013-01-07").to_json(), "weekly week from 2013-01-07"),
+        (Monthly("month", start="2013-01").to_json(), "monthly month from 2013-01"),
+        (Cron("shift", "0 6 * * *", "2013-01-01").to_json(), "cron shift at '0 6 * * *' from 2013-01-01T0600Z"),
         (Static("shop", ["north", "south"]).to_json(), "static shop (2 keys)"),
         (Static("shop", ["north"]).to_json(), "static shop (1 key)"),
-        ({"kind": "hourly", "name": "hour", "since": 3}, "hourly hour"),
+        ({"kind": "lunar", "name": "moon", "since": 3}, "lunar moon"),
     ],
 )
 def test_every_kind_of_partitions_is_told(partitions: dict[str, Any] | None, words: str) -> None:
@@ -130,7 +135,7 @@ def test_every_kind_of_partitions_is_told(partitions: dict[str, Any] | None, wor
 
 def test_every_kind_of_partitions_is_tried() -> None:
     """The table above has them all."""
-    assert {Daily, Static} == set(KINDS)
+    assert {Hourly, Daily, Weekly, Monthly, Cron, Static} == set(KINDS)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import pytest
 
-from riparian import AllPartitions, Context, Daily, Identity, Input, One, asset
+from riparian import AllPartitions, Context, Daily, Hourly, Identity, Input, Offset, One, Overlapping, Static, asset
 from riparian.assets.annotations import Unresolved, evaluate, format_of, type_name
 from riparian.assets.binding import Binding, Catalogue, bind
 from riparian.assets.declare import declaration_of
@@ -146,6 +146,66 @@ def test_a_mapping_that_does_not_go_without_saying() -> None:
 
     assert ["mapping_not_said"] == codes(bound(unsaid, ("air.flights", later)))
     assert [Identity()] == [i.mapping for i in bound(said, ("air.flights", later)).inputs]
+    assert "mapping=Overlapping()" in bound(unsaid, ("air.flights", later)).problems[0].remedy
+
+
+def test_the_remedy_fits_the_partitions() -> None:
+    """Between keys a table says which; between keys and days only all can be meant."""
+
+    @asset("air.area", partitions=Static("area", ["north"]))
+    def area(shops: Table) -> Table: ...
+
+    shops = Static("shop", ["n1"])
+
+    assert "mapping=ByKey(" in bound(area, ("air.shops", shops)).problems[0].remedy
+    assert "mapping=AllPartitions()" in bound(area, ("air.shops", DAY)).problems[0].remedy
+
+
+def test_windows_of_two_sizes_come_as_a_set() -> None:
+    """The hours of a day are one table, or a dict by their keys; so is the day of an hour, which may be two."""
+
+    @asset("air.day", partitions=DAY)
+    def day(hours: Table, counts: dict[str, dict]) -> Table: ...  # type: ignore[type-arg]
+
+    @asset("air.wrong", partitions=DAY)
+    def wrong(counts: dict) -> Table: ...  # type: ignore[type-arg]
+
+    hour = Hourly("hour", start="2013-01-01")
+    binding = bound(day, ("air.hours", hour), ("air.counts", hour))
+
+    assert [Overlapping(), Overlapping()] == [i.mapping for i in binding.inputs]
+    assert ["pyarrow.lib.Table", "dict"] == [a.type for a in binding.arguments]
+    assert ["unsupported_annotation"] == codes(bound(wrong, ("air.counts", hour)))
+
+
+def test_what_there_may_be_none_of_says_so() -> None:
+    """At the start of a series there is no day before: the parameter is None, and its annotation must admit it."""
+    before = {"before": Input("air.day", mapping=Offset(-1))}
+    week = {"week": Input("air.flights", mapping=Offset(-6, 0))}
+
+    @asset("air.day", partitions=DAY, inputs=before)
+    def good(before: dict | None) -> dict: ...  # type: ignore[type-arg]
+
+    @asset("air.day", partitions=DAY, inputs=before)
+    def optional(before: Optional[Table]) -> dict: ...  # type: ignore[type-arg]  # noqa: UP045
+
+    @asset("air.day", partitions=DAY, inputs=before)
+    def bad(before: dict) -> dict: ...  # type: ignore[type-arg]
+
+    @asset("air.day", partitions=DAY, inputs=before)
+    def worse(before: dict | list | None) -> dict: ...  # type: ignore[type-arg]
+
+    @asset("air.day", partitions=DAY, inputs=week)
+    def set_of(week: Table) -> dict: ...  # type: ignore[type-arg]
+
+    known = (("air.day", DAY), ("air.flights", DAY))
+
+    assert ["dict"] == [a.type for a in bound(good, *known).arguments]
+    assert ["pyarrow.lib.Table"] == [a.type for a in bound(optional, *known).arguments]
+    assert ["unsupported_annotation"] == codes(bound(bad, *known))
+    assert "annotate T | None" in str(bound(bad, *known).problems[0].remedy).lower().replace("t | none", "T | None")
+    assert ["unsupported_annotation"] == codes(bound(worse, *known))
+    assert ["pyarrow.lib.Table"] == [a.type for a in bound(set_of, *known).arguments]
 
 
 def test_many_partitions_of_plain_values_come_as_a_dict() -> None:

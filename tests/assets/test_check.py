@@ -11,7 +11,7 @@ from riparian.assets.check_tasks import MOST_CONSTANTS, MOST_TASKS
 from riparian.assets.errors import Location, Problem
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
-from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, One
+from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, Offset, One
 from riparian.assets.policy import Policy
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
 from riparian.assets.triggers import Trigger, missing, on_update
@@ -134,6 +134,14 @@ def test_an_asset_made_from_itself() -> None:
     assert only(made("n.a", "n.a")).message.endswith(": n.a -> n.a")
 
 
+def test_the_day_before_is_no_cycle() -> None:
+    """An asset may be made from its own earlier partitions; from this one, or a later one, it can not."""
+    assert () == problems(made("n.a", consumed("n.a", Offset(-1)), partitions=DAY))
+    assert () == problems(made("n.a", consumed("n.a", Offset(-6, -1)), partitions=DAY))
+    for mapping in (Identity(), Offset(0), Offset(-1, 0), Offset(1)):
+        assert "cycle" == only(made("n.a", consumed("n.a", mapping), partitions=DAY)).code
+
+
 def test_a_diamond_is_no_cycle() -> None:
     """Two ways to one asset are fine."""
     assert () == problems(made("n.a"), made("n.b", "n.a"), made("n.c", "n.a"), made("n.d", "n.b", "n.c"))
@@ -158,7 +166,7 @@ def test_bad_keys() -> None:
         ("drop/{dya:%Y-%m-%d}.csv", DAY, "unknown_placeholder"),
         ("drop/{day:%Y-%m-%d}.csv", None, "unknown_placeholder"),
         ("drop/flights.csv", DAY, "missing_placeholder"),
-        ("drop/{day:%Y-%m}.csv", DAY, "bad_pattern"),
+        ("drop/{day:%Y-%m}.csv", DAY, "missing_placeholder"),
         ("drop/{day.csv", DAY, "bad_pattern"),
     ],
 )

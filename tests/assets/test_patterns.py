@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.partitions import Daily, Static
+from riparian.assets.partitions import Cron, Daily, Hourly, Monthly, Partitions, Static, Weekly
 from riparian.assets.patterns import BadMatch, parse_pattern, placeholders
 
 DAYS = Daily("day", start="2013-01-01", end="2013-12-31")
@@ -140,10 +140,11 @@ def test_placeholders_in_order() -> None:
         ("drop/", "names no file"),
         ("{day:%Y/%m/%d/}", "names no file"),
         ("drop/*.csv", "wildcard"),
-        ("{day:%H%Y%m%d}.csv", "use %Y %y %m %b %d %j"),
-        ("{day:%Y%m%d%}.csv", "use %Y %y %m %b %d %j"),
-        ("{day:%Y}.csv", "does not name a whole day"),
-        ("{day:%d%j}.csv", "does not name a whole day"),
+        ("{day:%S%Y%m%d}.csv", "use %Y %y %m %b %d %j %H %M"),
+        ("{day:%Y%m%d%}.csv", "use %Y %y %m %b %d %j %H %M"),
+        ("{day:%Y}.csv", "does not name a whole moment"),
+        ("{day:%d%j}.csv", "does not name a whole moment"),
+        ("{day:%Y%m%d%M}.csv", "does not name a whole moment"),
         ("{day:%Y%Y%m%d}.csv", "twice"),
         ("{day}/{day}.csv", "names 'day' twice"),
         ("{a}{b}.csv", "does not say where 'a' ends"),
@@ -215,3 +216,56 @@ def test_a_static_dimension_is_no_day(text: str, says: str) -> None:
     """A pattern must say which key a file is for, and can not read it as a day."""
     with pytest.raises(DeclarationError, match=says):
         parse_pattern(text).check(REGIONS)
+
+
+HOURS, MONTHS = Hourly("hour", "2013-01-01"), Monthly("month", "2013-01")
+WEEKS, TICKS = Weekly("week", "2013-01-07"), Cron("tick", "30 5 * * *", "2013-01-01")
+
+
+@pytest.mark.parametrize(
+    ("text", "partitions", "name", "expected"),
+    [
+        ("{hour:%Y-%m-%dT%H}.csv", HOURS, "2013-02-03T05.csv", "2013-02-03T05Z"),
+        ("{hour}.csv", HOURS, "2013-02-03T05Z.csv", "2013-02-03T05Z"),
+        ("{hour:%Y/%m/%d/%H%M}.csv", HOURS, "2013/02/03/0500.csv", "2013-02-03T05Z"),
+        ("{hour:%Y%m%d%H}.csv", HOURS, "2013020324.csv", BadMatch("'2013020324' is not a hour written %Y%m%d%H")),
+        ("{hour:%Y%m%d%H}.csv", HOURS, "20130203.csv", None),
+        ("{month:%Y-%m}.csv", MONTHS, "2013-02.csv", "2013-02"),
+        ("{month}.csv", MONTHS, "2013-02.csv", "2013-02"),
+        ("{month:%b%y}.csv", MONTHS, "Feb13.csv", "2013-02"),
+        ("{month:%Y%m%d}.csv", MONTHS, "20130201.csv", "2013-02"),
+        ("{month:%Y%m%d}.csv", MONTHS, "20130202.csv", BadMatch("'20130202' is not a month written %Y%m%d")),
+        ("{week}.csv", WEEKS, "2013-02-04.csv", "2013-02-04"),
+        ("{week}.csv", WEEKS, "2013-02-05.csv", BadMatch("'2013-02-05' is not a week written %Y-%m-%d")),
+        ("{tick:%Y%m%d_%H%M}.csv", TICKS, "20130203_0530.csv", "2013-02-03T0530Z"),
+        (
+            "{tick:%Y%m%d_%H%M}.csv",
+            TICKS,
+            "20130203_0531.csv",
+            BadMatch("'20130203_0531' is not a tick written %Y%m%d_%H%M"),
+        ),
+    ],
+)
+def test_names_of_other_windows(text: str, partitions: Partitions, name: str, expected: object) -> None:
+    """A file's name says when its window begins, in any notation that says it whole; and the other way round."""
+    pattern = parse_pattern(text)
+    pattern.check(partitions)
+
+    assert expected == pattern.match(name, partitions)
+    if isinstance(expected, str):
+        assert name == pattern.format(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "partitions", "says"),
+    [
+        ("{hour:%Y-%m-%d}.csv", HOURS, r"does not say the hour of 'hour' .* \{hour:%Y-%m-%dT%HZ\}"),
+        ("{day:%Y-%m}.csv", DAYS, "does not say the day"),
+        ("{tick:%Y%m%d%H}.csv", TICKS, "does not say the minute"),
+        ("x.csv", MONTHS, r"write \{month:%Y-%m\} where"),
+    ],
+)
+def test_a_name_says_the_whole_window(text: str, partitions: Partitions, says: str) -> None:
+    """A pattern that leaves it open which window a file is for is refused."""
+    with pytest.raises(DeclarationError, match=says):
+        parse_pattern(text).check(partitions)

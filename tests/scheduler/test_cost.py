@@ -2,7 +2,10 @@
 
 from sqlalchemy import event, text
 
+from riparian.assets.partitions import Last, Offset, Overlapping
 from riparian.assets.triggers import fresher_than, on_update
+
+from .test_partitions import DAY, HOUR, MONTH, declare
 
 LARGE = (
     "head",
@@ -26,11 +29,6 @@ PARTIAL = {"uq_run_unfinished", "ix_step_open", "ix_step_ready"}
 
 def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
     """Updates, runs, failures and requests over many partitions: every statement finds its rows by an index."""
-    seen = {}
-
-    def note(conn, cursor, statement, parameters, context, executemany):
-        seen.setdefault(statement, parameters[0] if executemany else parameters)
-
     timed = on_update().debounce("1m") | fresher_than("1h").not_more_often_than("1h")
     plant.apply(
         {"b": ["a", "w"], "c": ["b"], "sum": ["c"], "late": ["c", "a"], "total": ["c"]},
@@ -38,23 +36,71 @@ def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
         triggers={"late": timed, "total": timed},
     )
     plant.drop("w", "x")
-    event.listen(plant.plane.db._writer, "before_cursor_execute", note)
-    for day in range(1, 6):
-        plant.drop("a", f"d{day}", f"2020-01-0{day}")
-    plant.settle()
-    plant.drop("w", "y")
-    (ingest,) = plant.take()
-    plant.ask(plant.done(ingest))
-    leases = plant.take(8)
-    plant.ask(*[plant.failed(x) for x in leases[:2]], *[plant.done(x) for x in leases[2:]])
-    plant.settle()
-    event.remove(plant.plane.db._writer, "before_cursor_execute", note)
 
-    scans = []
-    used = set()
+    def work():
+        for day in range(1, 6):
+            plant.drop("a", f"d{day}", f"2020-01-0{day}")
+        plant.settle()
+        plant.drop("w", "y")
+        (ingest,) = plant.take()
+        plant.ask(plant.done(ingest))
+        leases = plant.take(8)
+        plant.ask(*[plant.failed(x) for x in leases[:2]], *[plant.done(x) for x in leases[2:]])
+        plant.settle()
+
+    seen = dict(_statements(plant, work))
+    scans, used = _explained(plant, seen.items())
+    assert [] == scans
+    assert PARTIAL == used
+    assert len(seen) > 40
+
+
+def test_an_hour_among_a_million_costs_what_its_day_is(plant):
+    """With years of hours, days and months, an update of one hour makes just as many statements as among a few, finds
+    rows by an index, and reads no more heads than its own day and month have parts."""
+    cuts = {"h": HOUR, "d": DAY, "m": MONTH, "x": HOUR, "last": None, "sum": None, "s": DAY}
+    edges = {"d": ["h"], "m": ["d"], "x": ["h"], "last": ["h"], "s": ["d"]}
+    mappings = {
+        ("d", "h"): Overlapping(at_least=1),
+        ("m", "d"): Overlapping(at_least=1),
+        ("last", "h"): Last(),
+        ("s", "d"): Offset(-1, 0),
+    }
+    declare(plant, edges, {k: c for k, c in cuts.items() if c}, mappings)
+    plant.drop("h", "one", "2024-02-03T05Z")
+    plant.settle()
+    few = _statements(plant, lambda: (plant.drop("h", "two", "2024-02-03T05Z"), plant.settle()))
+    for day in range(1, 29):
+        for hour in range(0, 24, 6):
+            plant.drop("h", "x", f"2024-01-{day:02}T{hour:02}Z")
+    plant.settle()
+    many = _statements(plant, lambda: (plant.drop("h", "three", "2024-02-03T05Z"), plant.settle()))
+
+    assert [] == _explained(plant, many)[0]
+    asked = [[s for s, _ in seen if s.startswith("SELECT")] for seen in (few, many)]
+    assert sorted(asked[0]) == sorted(asked[1])
+    assert 60 < len(asked[0])
+
+
+def _statements(plant, act):
+    """Every statement that the writer performs meanwhile, with its parameters."""
+    seen = []
+
+    def note(conn, cursor, statement, parameters, context, executemany):
+        seen.append((statement, parameters[0] if executemany else parameters))
+
+    event.listen(plant.plane.db._writer, "before_cursor_execute", note)
+    act()
+    event.remove(plant.plane.db._writer, "before_cursor_execute", note)
+    return seen
+
+
+def _explained(plant, seen):
+    """What reads a whole large table, and which of the partial indexes were used."""
+    scans, used = [], set()
 
     def explain(tx):
-        for statement, parameters in seen.items():
+        for statement, parameters in dict(seen).items():
             if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
                 plan = tx.conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
                 scans.extend(
@@ -63,9 +109,7 @@ def test_no_statement_of_the_hot_path_reads_a_whole_table(plant):
                 used.update(index for row in plan for index in PARTIAL if index in row[3])
 
     plant.plane.db.write(explain)
-    assert [] == scans
-    assert PARTIAL == used
-    assert len(seen) > 40
+    return scans, used
 
 
 def test_an_idle_tick_is_two_looks(plant):

@@ -2,9 +2,9 @@
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, TaskSpec, WorkflowSpec
-from riparian.assets.partitions import Daily, default_mapping
+from riparian.assets.partitions import EVERYTHING, Daily, Hourly, Interval, Monthly, Offset, default_mapping
 from riparian.assets.triggers import Manual, OnUpdate, on_cron, on_update
-from riparian.scheduler.core.blockers import Reach, above, holds
+from riparian.scheduler.core.blockers import above, holds
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Graph
 
@@ -47,27 +47,30 @@ def test_depth_orders_makers_before_users():
 
 def test_what_lies_above_is_found_through_any_number_of_edges():
     """What is unfinished two edges above is waited for, though the direct input's maker is idle."""
-    assert {"a", "b", "c"} == set(above(graph(DIAMOND), "d"))
-    assert {"a"} == set(above(graph(DIAMOND), "b"))
+    assert {"a", "b", "c"} == set(above(graph(DIAMOND), "d", ""))
+    assert {"a"} == set(above(graph(DIAMOND), "b", ""))
 
 
 def test_manual_between_is_not_looked_through():
     """A manual workflow will not run by itself, so nobody waits for what it would be made from."""
-    assert {"a", "c"} == set(above(graph(DIAMOND, triggers={"c": Manual()}), "d"))
+    assert {"a", "c"} == set(above(graph(DIAMOND, triggers={"c": Manual()}), "d", ""))
 
 
 def test_an_input_that_does_not_wake_is_not_waited_for():
     """With a named trigger, only what lies above the named asset holds."""
-    assert {"a"} == set(above(graph(DIAMOND, triggers={"d": OnUpdate((AssetKey("a"),))}), "d"))
+    assert {"a"} == set(above(graph(DIAMOND, triggers={"d": OnUpdate((AssetKey("a"),))}), "d", ""))
 
 
 def test_partitions_reach_up_as_their_mappings_say():
     """A day waits for its own day, the roll-up for every day, and both for an input in one piece."""
     g = graph({"b": ["a", "w"], "sum": ["b"], "c": ["sum", "b"]}, daily=("a", "b", "c"))
 
-    assert {"a": Reach.SAME, "w": Reach.WHOLE} == above(g, "b")
-    assert {"b": Reach.EVERY, "a": Reach.EVERY, "w": Reach.WHOLE} == above(g, "sum")
-    assert {"sum": Reach.WHOLE, "b": Reach.EVERY, "a": Reach.EVERY, "w": Reach.WHOLE} == above(g, "c")
+    day, whole = (Interval("2020-01-02", "2020-01-02"),), (Interval("", ""),)
+    every = (EVERYTHING,)
+
+    assert {"a": day, "w": whole} == above(g, "b", "2020-01-02")
+    assert {"b": every, "a": every, "w": whole} == above(g, "sum", "")
+    assert {"sum": whole, "b": every, "a": every, "w": whole} == above(g, "c", "2020-01-02")
 
 
 def test_a_failed_manual_workflow_holds_nobody():
@@ -83,16 +86,16 @@ def test_who_waits_for_the_clock_is_not_looked_through():
     """What a workflow that needs a tick would make of its inputs is not waited for; one that updates can start is."""
     six = on_cron("0 6 * * *")
 
-    assert {"a", "c"} == set(above(graph(DIAMOND, triggers={"c": on_update() & six}), "d"))
-    assert {"a", "b", "c"} == set(above(graph(DIAMOND, triggers={"c": on_update() | six}), "d"))
+    assert {"a", "c"} == set(above(graph(DIAMOND, triggers={"c": on_update() & six}), "d", ""))
+    assert {"a", "b", "c"} == set(above(graph(DIAMOND, triggers={"c": on_update() | six}), "d", ""))
 
 
 def test_who_waits_for_the_clock_still_waits_for_what_it_watches():
     """An update that is still being made is waited for by what needs a tick too; by the clock alone nobody waits."""
     six = on_cron("0 6 * * *")
 
-    assert {"a", "b", "c"} == set(above(graph(DIAMOND, triggers={"d": on_update() & six}), "d"))
-    assert set() == set(above(graph(DIAMOND, triggers={"d": six}), "d"))
+    assert {"a", "b", "c"} == set(above(graph(DIAMOND, triggers={"d": on_update() & six}), "d", ""))
+    assert set() == set(above(graph(DIAMOND, triggers={"d": six}), "d", ""))
 
 
 def test_a_failure_that_only_a_tick_repairs_holds_nobody():
@@ -101,3 +104,36 @@ def test_a_failure_that_only_a_tick_repairs_holds_nobody():
 
     assert not holds(g, Blocker("b", "", failed=True))
     assert holds(g, Blocker("b", "", failed=False))
+
+
+def test_windows_reach_up_to_the_windows_that_they_need():
+    """A month waits for its own days' hours and for no other's; what is made from its own day before, for all earlier
+    days, each of which may change the next."""
+    parts = {"h": Hourly("hour", "2020-01-01"), "d": DAILY, "m": Monthly("month", "2020-01"), "s": DAILY}
+    assets = [AssetSpec(key=AssetKey(k), kind="asset", format="json", partitions=cut) for k, cut in parts.items()]
+    reads = {"d": {"h": None}, "m": {"d": None}, "s": {"d": None, "s": Offset(-1)}}
+    workflows = [
+        WorkflowSpec(
+            key=key,
+            inputs=tuple(
+                InputSpec(parameter=i, asset=AssetKey(i), mapping=said or default_mapping(parts[key], parts[i]))
+                for i, said in inputs.items()
+            ),
+            produces=(AssetKey(key),),
+            tasks=(TaskSpec(name=key, module="m", qualname=key),),
+            trigger=OnUpdate(),
+            partitions=parts[key],
+        )
+        for key, inputs in reads.items()
+    ]
+    g = Graph([Manifest(project="p", bundle="b", assets=tuple(assets), workflows=tuple(workflows))])
+
+    assert {
+        "d": (Interval("2020-02-01", "2020-02-29"),),
+        "h": (Interval("2020-02-01T00Z", "2020-02-29T23Z"),),
+    } == above(g, "m", "2020-02")
+    earlier = Interval("", "2020-02-02")
+    found = above(g, "s", "2020-02-03")
+    assert (earlier,) == found["s"]
+    assert {Interval("2020-02-03", "2020-02-03"), earlier} == set(found["d"])
+    assert "s" not in above(g, "s", "2020-01-01")

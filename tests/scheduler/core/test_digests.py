@@ -7,7 +7,7 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riparian.scheduler.core.digests import EMPTY, with_member, without_member
+from riparian.scheduler.core.digests import EMPTY, of_members, with_member, without_member
 
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 members = st.lists(st.tuples(st.text(max_size=12), digests), max_size=8, unique_by=lambda m: m[0])
@@ -23,6 +23,12 @@ def test_order_does_not_matter(chosen: list[tuple[str, str]], random: object) ->
     shuffled = sorted(chosen, key=lambda _: random.random())  # type: ignore[attr-defined] # hypothesis' own Random
 
     assert digest_of(chosen) == digest_of(shuffled)
+
+
+@given(members)
+def test_a_set_at_once_is_the_set_one_by_one(chosen: list[tuple[str, str]]) -> None:
+    """A range that is read has the digest that a set kept at every move has."""
+    assert digest_of(chosen) == of_members(chosen)
 
 
 @given(members, st.text(max_size=12), digests)

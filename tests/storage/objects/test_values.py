@@ -213,6 +213,14 @@ def test_one_version_is_exactly_one(store: Objects) -> None:
             read_input(store, Input(parameter="p", asset="a.b", type="int", many=False, pieces=pieces))
 
 
+@pytest.mark.parametrize("type_name", [TABLE, "dict"])
+def test_none_where_there_is_none_to_be(store: Objects, type_name: str) -> None:
+    """At an end of a series a parameter of one partition, or of several, is None."""
+    for many in (False, True):
+        given = Input(parameter="p", asset="a.b", type=type_name, many=many, pieces=(), none=True)
+        assert read_input(store, given) is None
+
+
 def test_a_type_that_the_format_does_not_read(store: Objects) -> None:
     """Asking a JSON value as a table names asset, partition and what it can be read as."""
     written = write_value(store, "v/aa/1", "a.b", "dict", {})
