@@ -125,10 +125,17 @@ class Neighbour(BaseModel):
     mapping: str | None
 
 
+class ParameterOut(BaseModel):
+    name: str
+    type: Literal["int", "float", "str", "bool", "date"]
+    default: Any = Field(description="What holds where nothing is given; a date as its text.")
+
+
 class AssetDetail(AssetOut):
     consumes: list[Neighbour]
     consumed_by: list[Neighbour]
     trigger: dict[str, Any] | None
+    parameters: list[ParameterOut] = Field(description="What may be given to who asks for it.")
     columns: Any = Field(alias="schema", description="Of a table: the columns of its newest version.")
 
 
@@ -224,6 +231,41 @@ class StepCount(BaseModel):
     steps: int
 
 
+class FoundOut(BaseModel):
+    """What a check found in one version."""
+
+    passed: bool
+    blocked: bool = Field(description="It did not pass, and so the version never became the head.")
+    metadata: dict[str, Any]
+    description: str
+    partition: str
+    version: str
+    run: str
+    checked_at: datetime
+
+
+class FoundInRun(FoundOut):
+    asset: str
+    check: str
+
+
+class FoundLast(FoundOut):
+    head: bool = Field(description="The version is the current one of its partition.")
+
+
+class CheckOut(BaseModel):
+    name: str
+    blocking: bool
+    description: str
+    result: FoundLast | None = Field(description="What it found last; null: it looked at nothing yet.")
+
+
+class ChecksOut(BaseModel):
+    asset: str
+    partition: str | None
+    checks: list[CheckOut]
+
+
 class RunDetail(RunOut):
     bundle: str | None
     definition: int
@@ -235,6 +277,7 @@ class RunDetail(RunOut):
     )
     pins: list[dict[str, Any]]
     outputs: list[VersionOut]
+    checks: list[FoundInRun] = Field(description="What checks found in what it made.")
 
 
 class TriggerOut(BaseModel):
@@ -451,6 +494,7 @@ class PendingOut(BaseModel):
     state: Literal["queued", "held", "waiting"]
     run: str | None
     cause: str | None
+    params: dict[str, Any] | None
     code: str | None
     words: str
     since: datetime | None

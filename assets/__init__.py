@@ -2,6 +2,7 @@ if __name__ != "riparian.assets":
     raise ImportError("import riparian.assets, not the folder assets/")
 
 from riparian.assets.arrival import FileDrop
+from riparian.assets.checks import CheckResult, check
 from riparian.assets.declare import Input, Source, asset, source
 from riparian.assets.errors import DeclarationError, RiparianError
 from riparian.assets.limits import Limit
@@ -24,6 +25,7 @@ from riparian.assets.partitions import (
 from riparian.assets.policy import ALL, Policy
 from riparian.assets.retry import Retry
 from riparian.assets.triggers import (
+    checks_passed,
     eager,
     fresher_than,
     lazy,
@@ -40,6 +42,7 @@ __all__ = [
     "ALL",
     "AllPartitions",
     "ByKey",
+    "CheckResult",
     "Cron",
     "Daily",
     "DeclarationError",
@@ -63,6 +66,8 @@ __all__ = [
     "Weekly",
     "asset",
     "branch",
+    "check",
+    "checks_passed",
     "eager",
     "fresher_than",
     "lazy",

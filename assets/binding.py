@@ -13,6 +13,7 @@ from riparian.assets.declare import Declaration, plain_function
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, last_segment, namespace
 from riparian.assets.manifest import InputSpec
+from riparian.assets.parameters import ParameterSpec, keyword_options, parameter_of
 from riparian.assets.partitions import Mapping, Partitions, Static, Windows, default_mapping
 from riparian.assets.tasks import CONTEXT, Argument, Ref
 
@@ -48,6 +49,7 @@ class Binding:
     context: str | None
     returns: str
     problems: tuple[Problem, ...]
+    parameters: tuple[ParameterSpec, ...] = ()
 
 
 def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, location: Location) -> Binding:
@@ -87,6 +89,8 @@ def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, locati
         )
         for extra in sorted(declared.inputs.keys() - set(parameters))
     )
+    own = parameters_of(function, declared.inputs, evaluate, location, problems)
+    arguments += [Argument(parameter=p.name, type=p.type, ref=Ref(kind="param", name=p.name)) for p in own]
     returns = annotated(function, "return", evaluate, location)
     if isinstance(returns, Problem):
         problems.append(returns)
@@ -96,7 +100,22 @@ def bind(declared: Declaration, catalogue: Catalogue, evaluate: Evaluate, locati
         context=context_of(function),
         returns=returns if isinstance(returns, str) else "",
         problems=tuple(problems),
+        parameters=own,
     )
+
+
+def parameters_of(
+    function: FunctionType, inputs: Iterable[str], evaluate: Evaluate, location: Location, problems: list[Problem]
+) -> tuple[ParameterSpec, ...]:
+    """Returns what may be given to a run of the function, apart from its inputs; adds what is wrong to ``problems``."""
+    names = [n for n in keyword_options(function) if n != CONTEXT and n not in inputs]
+    told = [
+        parameter_of(function, n, evaluate(function.__annotations__[n]), location)
+        for n in names
+        if n in function.__annotations__
+    ]
+    problems += [p for p in told if isinstance(p, Problem)]
+    return tuple(p for p in told if isinstance(p, ParameterSpec))
 
 
 def context_of(function: FunctionType) -> str | None:

@@ -17,11 +17,13 @@ from riparian.assets.binding import (
     as_one,
     consumed_as,
     context_of,
+    parameters_of,
     reading,
 )
 from riparian.assets.declare import Workflow, location_of, plain_function
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.manifest import InputSpec
+from riparian.assets.parameters import ParameterSpec
 from riparian.assets.tasks import Argument, Ref
 from riparian.assets.workflows import Call, Composition, Task, compose
 
@@ -50,6 +52,7 @@ class Body:
     inputs: tuple[InputSpec, ...]
     calls: tuple[Composed, ...]
     problems: tuple[Problem, ...]
+    parameters: tuple[ParameterSpec, ...] = ()
 
 
 def read_body(
@@ -60,7 +63,9 @@ def read_body(
     problems: list[Problem] = []
     inputs = _inputs(declared, catalogue, location, problems)
     body = plain_function(declared.body, "@workflow")
-    parameters = body.__code__.co_varnames[: body.__code__.co_argcount + body.__code__.co_kwonlyargcount]
+    own = parameters_of(body, declared.inputs, evaluator(body), location, problems)
+    named = body.__code__.co_varnames[: body.__code__.co_argcount + body.__code__.co_kwonlyargcount]
+    parameters = tuple(name for name in named if name not in {p.name for p in own})
     if set(parameters) != set(declared.inputs):
         problems.append(
             Problem(
@@ -77,13 +82,14 @@ def read_body(
         return Body(inputs=inputs, calls=(), problems=tuple(problems))
     composition = Composition()
     with _as_problem(problems, body, place):
-        composition = compose(declared.body, parameters, declared.produces)
+        composition = compose(declared.body, parameters, declared.produces, tuple(p.name for p in own))
     readings = {spec.parameter: reading(spec) for spec in inputs}
-    reader = _Reader(readings, evaluator, place, problems)
+    reader = _Reader(readings, {p.name: p.type for p in own}, evaluator, place, problems)
     return Body(
         inputs=inputs,
         calls=tuple(reader.composed(call) for call in composition.calls.values()),
         problems=tuple(problems),
+        parameters=own,
     )
 
 
@@ -121,11 +127,13 @@ class _Reader:
     def __init__(
         self,
         readings: Dict[str, Callable[[object], str]],
+        given: Dict[str, str],
         evaluator: Callable[[FunctionType], Evaluate],
         place: Place,
         problems: list[Problem],
     ) -> None:
         self._readings = readings
+        self._given = given
         self._evaluator = evaluator
         self._place = place
         self._problems = problems
@@ -149,6 +157,9 @@ class _Reader:
         for parameter, ref in call.arguments.items():
             if ref.kind == "value":
                 arguments.append(Argument(parameter=parameter, type="", ref=ref))
+                continue
+            if ref.kind == "param":
+                arguments.append(Argument(parameter=parameter, type=self._given[ref.name], ref=ref))
                 continue
             read = self._reading(call, parameter, ref)
             of = self._noted(annotated(function, parameter, evaluate, location, read))

@@ -16,7 +16,8 @@ from riparian.assets.partitions import WHOLE
 class Context:
     """The context of one attempt.
 
-    ``partition`` is the key being made (empty: the asset is in one piece), ``params`` what the run was asked with.
+    ``partition`` is the key being made (empty: the asset is in one piece), ``params`` the values of the run's
+    parameters.
     ``seed`` derives from what is computed, so that another attempt with the same inputs draws the same numbers.
     """
 

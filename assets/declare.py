@@ -104,7 +104,20 @@ class Workflow:
     urgency: Urgency
 
 
-Declared = Source | Declaration | Workflow
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Check:
+    """What ``@check`` says about ``function``."""
+
+    asset: AssetKey
+    name: str
+    function: Callable[..., Any]
+    blocking: bool
+    timeout_seconds: float | None
+    description: str
+    location: Location
+
+
+Declared = Source | Declaration | Workflow | Check
 
 _collected: ContextVar[list[Declared] | None] = ContextVar("riparian_collected", default=None)
 
@@ -213,7 +226,7 @@ def declaration_of(value: object) -> Declared | None:
         declared = object.__getattribute__(value, "__dict__").get("__riparian__")
     except AttributeError:
         return None
-    return declared if type(declared) in (Declaration, Workflow) else None
+    return declared if type(declared) in (Declaration, Workflow, Check) else None
 
 
 def plain_function(function: Callable[..., Any], decorator: str = "@asset") -> FunctionType:

@@ -31,7 +31,8 @@ _WORDS = {
     bool: "true or false",
     type(None): "null",
 }
-_WHOLE = range(-(2**63), 2**64)
+WHOLE = range(-(2**63), 2**64)
+"""The whole numbers that can be kept."""
 
 
 def judge(body: Mapping[str, Any], fields: Mapping[str, Kinds], what: str) -> None:
@@ -74,7 +75,7 @@ def constant(value: Any, what: str) -> None:
                 inner += item
             elif type(item) is float and item - item != 0:
                 raise DeclarationError(f"{what} holds {item}, which JSON does not know; write null or a text")
-            elif type(item) is int and item not in _WHOLE:
+            elif type(item) is int and item not in WHOLE:
                 raise DeclarationError(f"{what} holds a whole number beyond 64 bits; write it as a text")
         if not inner:
             return

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from riparian.assets.arrival import FileDrop
+from riparian.assets.checks import CheckSpec, check_from_json, check_json
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, Kinds, judge, texts, within
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
+from riparian.assets.parameters import MOST_PARAMETERS, ParameterSpec, read_parameter
 from riparian.assets.partitions import Mapping, Partitions, mapping_from_json, partitions_from_json
 from riparian.assets.policy import Policy
 from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS, TaskSpec, task_from_json, task_json
@@ -50,7 +52,8 @@ class InputSpec:
 class WorkflowSpec:
     """Tasks that consume and produce assets for one partition. ``@asset`` declares one of a single task.
 
-    A task comes after those whose results it takes.
+    A task comes after those whose results it takes. ``checks`` are of what it makes; ``parameters`` are what
+    somebody may give who asks for a run.
     """
 
     key: str
@@ -59,6 +62,8 @@ class WorkflowSpec:
     tasks: tuple[TaskSpec, ...]
     trigger: Trigger
     partitions: Partitions | None = None
+    checks: tuple[CheckSpec, ...] = ()
+    parameters: tuple[ParameterSpec, ...] = ()
     fingerprint: str = ""
     location: Location | None = None
     limits: tuple[Limit, ...] = ()
@@ -178,6 +183,8 @@ _WORKFLOW_FIELDS: Dict[str, Kinds] = {
     "tasks": LIST,
     "trigger": OBJECT,
     "fingerprint": TEXT,
+    "checks": LIST,
+    "parameters": LIST,
     "partitions": OBJECT,
     "location": LIST,
     "limits": LIST,
@@ -282,6 +289,10 @@ def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
         "trigger": w.trigger.to_json(),
         "fingerprint": w.fingerprint,
     }
+    if w.checks:
+        body["checks"] = [check_json(c) for c in w.checks]
+    if w.parameters:
+        body["parameters"] = [[p.name, p.type, p.default] for p in w.parameters]
     if w.partitions is not None:
         body["partitions"] = w.partitions.to_json()
     if w.location is not None:
@@ -313,6 +324,11 @@ def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], As
         raise DeclarationError("it has no tasks; name at least one")
     if "run_timeout_seconds" in body:
         within(body["run_timeout_seconds"], SHORTEST_SECONDS, LONGEST_SECONDS, "run_timeout_seconds")
+    parameters = tuple([read_parameter(p) for p in body.get("parameters", ())])
+    if len(parameters) > MOST_PARAMETERS:
+        raise DeclarationError(f"it has {len(parameters)} parameters; {MOST_PARAMETERS} are allowed")
+    if len({p.name for p in parameters}) != len(parameters):
+        raise DeclarationError("two parameters have one name; name each once")
     return WorkflowSpec(
         key=name,
         inputs=tuple(
@@ -322,6 +338,8 @@ def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], As
         tasks=tuple([task_from_json(t, key) for t in body["tasks"]]),
         trigger=trigger_from_json(body["trigger"]),
         partitions=partitions_from_json(body.get("partitions")),
+        checks=tuple([check_from_json(c, key) for c in body.get("checks", ())]),
+        parameters=parameters,
         fingerprint=body["fingerprint"],
         location=_location(body),
         limits=limits_of([Limit(most, key) for most, key in body["limits"]]) if "limits" in body else (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -13,14 +13,16 @@ from typing import Any
 
 from riparian.assets.annotations import evaluate, format_of
 from riparian.assets.binding import Catalogue, Evaluate, bind
-from riparian.assets.check import FORMATS, check, in_order
+from riparian.assets.bound_checks import bind_check, misplaced
+from riparian.assets.checks import CheckSpec
 from riparian.assets.closure import dotted_name, is_first_party
 from riparian.assets.composition import Body, Composed, read_body
-from riparian.assets.declare import Declaration, Declared, Source, Workflow, declaration_of, plain_function
+from riparian.assets.declare import Check, Declaration, Declared, Source, Workflow, declaration_of, plain_function
 from riparian.assets.errors import Location, Problem
 from riparian.assets.fingerprint import Code, Units
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, WorkflowSpec
+from riparian.assets.rules import FORMATS, check, in_order
 from riparian.assets.tasks import TaskSpec, task_json
 from riparian.assets.workflows import Task
 
@@ -64,7 +66,9 @@ def describe(
     ``files`` are the paths, relative to ``root``, of all its code: of ``modules``, and what their functions import.
     """
     reader = _Reader(root, modules, files)
-    own = [d for d in dict.fromkeys(declared) if reader.is_own(d)]
+    found = [d for d in dict.fromkeys(declared) if reader.is_own(d)]
+    checks = [d for d in found if isinstance(d, Check)]
+    own = [d for d in found if not isinstance(d, Check)]
     catalogue = Catalogue((key, d.partitions) for d in own for key in _makes(d))
     assets: list[AssetSpec] = []
     workflows: list[WorkflowSpec] = []
@@ -80,6 +84,11 @@ def describe(
                 products, workflow = _workflow(each, reader, catalogue)
                 assets.extend(products)
                 workflows.append(workflow)
+    checked = {c.asset: [o for o in checks if o.asset == c.asset] for c in checks}
+    workflows = [_checked(w, checked, reader) for w in workflows]
+    makes = frozenset(key for w in workflows for key in w.produces)
+    placed = [(c, reader.place(c.location)) for c in checks]
+    reader.problems.extend(misplaced(placed, makes, [d for d in own if isinstance(d, Source)]))
     problems = [*reader.problems, *check(assets, workflows, formats=formats)]
     return Project(assets=tuple(assets), workflows=tuple(workflows), problems=in_order(problems), units=reader.units())
 
@@ -166,7 +175,7 @@ def _names(modules: Mapping[str, ModuleType]) -> dict[int, list[tuple[Name, obje
     return names
 
 
-def _makes(declared: Declared) -> tuple[AssetKey, ...]:
+def _makes(declared: Source | Declaration | Workflow) -> tuple[AssetKey, ...]:
     return declared.produces if isinstance(declared, Workflow) else (declared.key,)
 
 
@@ -217,6 +226,7 @@ def _asset(declared: Declaration, reader: _Reader, catalogue: Catalogue) -> tupl
         tasks=(task,),
         trigger=declared.trigger,
         partitions=declared.partitions,
+        parameters=binding.parameters,
         fingerprint=reader.fingerprint(declared.function),
         location=location,
         limits=declared.urgency.limits,
@@ -252,6 +262,7 @@ def _workflow(declared: Workflow, reader: _Reader, catalogue: Catalogue) -> tupl
         tasks=tasks,
         trigger=declared.trigger,
         partitions=declared.partitions,
+        parameters=body.parameters,
         fingerprint=_fingerprint(declared, body, tasks, reader),
         location=location,
         limits=declared.urgency.limits,
@@ -259,6 +270,50 @@ def _workflow(declared: Workflow, reader: _Reader, catalogue: Catalogue) -> tupl
         run_timeout_seconds=declared.urgency.run_timeout_seconds,
     )
     return made, workflow
+
+
+def _checked(workflow: WorkflowSpec, checks: Mapping[AssetKey, list[Check]], reader: _Reader) -> WorkflowSpec:
+    """Returns the workflow with the checks of what it makes. A second one of a name is a problem, told where it is."""
+    found: dict[str, CheckSpec] = {}
+    places: dict[str, Location] = {}
+    for declared in (c for key in workflow.produces for c in checks.get(key, ())):
+        spec, location = _check(declared, reader)
+        if spec.full_name not in found:
+            found[spec.full_name], places[spec.full_name] = spec, location
+            continue
+        reader.problems.append(
+            Problem(
+                code="two_checks",
+                message=f"{declared.asset} has two checks {declared.name!r}, here and at {places[spec.full_name]}",
+                remedy="Give one of them another name: name='…'",
+                location=location,
+            )
+        )
+    return replace(workflow, checks=tuple(found.values())) if found else workflow
+
+
+def _check(declared: Check, reader: _Reader) -> tuple[CheckSpec, Location]:
+    location = reader.place(declared.location)
+    function = plain_function(declared.function, "@check")
+    bound = bind_check(declared, function, reader.evaluator(function), location)
+    reader.problems.extend(bound.problems)
+    module, qualname = reader.entry(
+        declared.function, function, f"the check {declared.name} of {declared.asset}", location
+    )
+    spec = CheckSpec(
+        asset=declared.asset,
+        name=declared.name,
+        module=module,
+        qualname=qualname,
+        parameter=bound.parameter,
+        type=bound.type,
+        returns=bound.returns,
+        context=bound.context,
+        blocking=declared.blocking,
+        timeout_seconds=declared.timeout_seconds,
+        description=declared.description,
+    )
+    return spec, location
 
 
 def _task(composed: Composed, declared: Workflow, reader: _Reader) -> TaskSpec:

@@ -31,10 +31,10 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 366 * 86_400
 class Ref:
     """Where a value comes from, by ``kind``:
 
-    ``input`` (the workflow's input of that ``name``), ``task`` (the result of the task of that ``name``), ``results``
-    (the list of results of the mapped task of that ``name``), ``value`` (the JSON ``value``), ``list`` (those of
-    ``items`` that were not skipped), ``choice`` (the one of ``items`` that stands at the place, in ``labels``, of what
-    the task ``name`` decided).
+    ``input`` (the workflow's input of that ``name``), ``param`` (its parameter of that ``name``), ``task`` (the result
+    of the task of that ``name``), ``results`` (the list of results of the mapped task of that ``name``), ``value`` (the
+    JSON ``value``), ``list`` (those of ``items`` that were not skipped), ``choice`` (the one of ``items`` that stands
+    at the place, in ``labels``, of what the task ``name`` decided).
     """
 
     kind: str
@@ -211,7 +211,7 @@ def _ref(body: Any, depth: int = 0) -> Ref:
         raise DeclarationError(f"an argument refers through more than {DEEPEST} levels; let a task of its own choose")
     # By their fields, no more and no less: what is not read here would be kept unread.
     match sorted(body.items()) if type(body) is dict else ():
-        case [("input" | "task" | "results" as kind, str(name))]:
+        case [("input" | "param" | "task" | "results" as kind, str(name))]:
             return Ref(kind=kind, name=name)
         case [("value", value)]:
             constant(value, "a constant")

@@ -344,6 +344,11 @@ class Composition:
             raise DeclarationError(
                 f"{plain}.map goes through a list of references; map over one task's result, or call {plain} for each"
             )
+        if mapped and refs[mapped].kind == "param":
+            raise DeclarationError(
+                f"{plain}.map goes through the parameter {refs[mapped].name!r}, which is one value; "
+                "let a task return a list"
+            )
         same = sum(c.task.function.__name__ == plain for c in self.calls.values())
         name = f"{plain}_{same + 1}" if same else plain
         while name in self.calls:
@@ -385,7 +390,7 @@ class Composition:
             return value._ref
         if isinstance(value, list | tuple) and any(isinstance(item, Handle) for item in value):
             items = tuple(self._ref(what, item) for item in value)
-            if any(ref.kind in ("input", "results", "list") for item in items for ref in item.walk()):
+            if any(ref.kind in ("input", "param", "results", "list") for item in items for ref in item.walk()):
                 raise DeclarationError(
                     f"{what} is a list that holds an input, or a list of results; pass it as a parameter of its own"
                 )
@@ -457,11 +462,19 @@ def composing() -> Iterator[Composition]:
         _composing.reset(token)
 
 
-def compose(body: Callable[..., Any], parameters: tuple[str, ...], produces: tuple[AssetKey, ...]) -> Composition:
-    """Calls the workflow's body once with references; raises DeclarationError when it can not be meant.
+def compose(
+    body: Callable[..., Any],
+    inputs: tuple[str, ...],
+    produces: tuple[AssetKey, ...],
+    parameters: tuple[str, ...] = (),
+) -> Composition:
+    """Calls the workflow's body once with references to its inputs and to its parameters; raises DeclarationError when
+    it can not be meant.
 
     What else the body raises comes out as it is.
     """
     with composing() as composition:
-        composition.produce(produces, body(**{name: Handle(Ref(kind="input", name=name)) for name in parameters}))
+        given = {name: Handle(Ref(kind="input", name=name)) for name in inputs}
+        given |= {name: Handle(Ref(kind="param", name=name)) for name in parameters}
+        composition.produce(produces, body(**given))
     return composition

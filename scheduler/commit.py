@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from riparian.assets.tasks import label_of
-from riparian.scheduler import ending
+from riparian.scheduler import ending, verdicts
+from riparian.scheduler.core.checking import Verdict
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
@@ -60,22 +61,22 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
         case "succeeded":
             fault = _cut(accepted.fault or _fault(tx, run, step, report))
             if fault:
-                _fail(tx, run, step, "failed", fault, retryable=True)
+                _fail(tx, graph, run, step, "failed", fault, retryable=True)
                 return _result(report, 422, fault)
             _succeed(tx, graph, run, step, report)
         case "failed" | "timed_out":
             error = _cut(report.error or "the worker gave no reason")
             raised = TIMED_OUT if report.outcome == "timed_out" else report.raised
-            _fail(tx, run, step, report.outcome, error, retryable=report.retryable, raised=raised)
+            _fail(tx, graph, run, step, report.outcome, error, retryable=report.retryable, raised=raised)
         case "released":
             runs.end_attempt(tx, step, "released", None)
             runs.move_step(tx, step.id, "ready", epoch=step.epoch + 1, attempts=step.attempts - 1)
         case "lost":
-            lose(tx, step, _cut(report.error or "its process died"))
+            lose(tx, graph, step, _cut(report.error or "its process died"))
         case other:
             known = "succeeded, failed, timed_out, released and lost"
             fault = f"unknown outcome {other[:80]!r}; this control plane knows {known}"
-            _fail(tx, run, step, "failed", fault, retryable=False)
+            _fail(tx, graph, run, step, "failed", fault, retryable=False)
             return _result(report, 422, fault)
     return _result(report, 200)
 
@@ -84,7 +85,7 @@ def _cut(said: str) -> str:
     return said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}… {len(said) - MOST_SAID} characters left out"
 
 
-def lose(tx: Tx, step: Row[Any], why: str) -> None:
+def lose(tx: Tx, graph: Graph, step: Row[Any], why: str) -> None:
     """Revokes the lease of a step whose worker or process is gone, and lets another try it at once."""
     runs.end_attempt(tx, step, "lost", why)
     losses = step.losses + 1
@@ -93,7 +94,7 @@ def lose(tx: Tx, step: Row[Any], why: str) -> None:
         return
     runs.move_step(tx, step.id, "failed", epoch=step.epoch + 1, losses=losses)
     run = runs.by_id(tx, [step.run])[step.run]
-    ending.fail(tx, run, f"{step.task}: lost {losses} times, the last time because {why}")
+    _give_up(tx, graph, run, step, f"lost {losses} times, the last time because {why}")
 
 
 def _result(report: Report, status: int, reason: str = "") -> Result:
@@ -113,6 +114,8 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
     for written in report.outputs:
         if fault := _misfit(written):
             return f"the attempt reported of {written.asset} {fault}"
+    if spec.check and (fault := verdicts.fault(report)):
+        return fault
     if spec.labels and (fault := _no_road(spec, report)):
         return fault
     if not any(written.objects for written in report.outputs):
@@ -199,6 +202,10 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
     pins = decode(run.pins, list[Pin])
     cause = Cause.from_json(run.cause)
     spec = decode(step.spec, StepSpec)
+    if spec.check:
+        runs.end_attempt(tx, step, "succeeded", None)
+        _judge(tx, graph, run, step, spec, verdicts.verdict_of(report))
+        return
     for written in report.outputs:
         version = tx.new_id()
         becomes = written.asset in spec.outputs
@@ -242,6 +249,20 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
         versions.add(tx, values, inputs)
     runs.end_attempt(tx, step, "succeeded", None)
     runs.move_step(tx, step.id, "succeeded")
+    _go_on(tx, graph, run, step, pins)
+
+
+def _judge(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], spec: StepSpec, verdict: Verdict) -> None:
+    """Notes what a check found. Where it stops the run nothing of it is seen; else the run goes on."""
+    fault = verdicts.settle(tx, run, spec, verdict)
+    runs.move_step(tx, step.id, "failed" if fault else "succeeded")
+    if fault:
+        ending.fail(tx, run, fault)
+    else:
+        _go_on(tx, graph, run, step, decode(run.pins, list[Pin]))
+
+
+def _go_on(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], pins: list[Pin]) -> None:
     through, fault = go_on(tx, run.id, step.task, pins)
     if fault:
         ending.fail(tx, run, fault)
@@ -250,7 +271,15 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
 
 
 def _fail(
-    tx: Tx, run: Row[Any], step: Row[Any], outcome: str, error: str, *, retryable: bool, raised: Sequence[str] = ()
+    tx: Tx,
+    graph: Graph,
+    run: Row[Any],
+    step: Row[Any],
+    outcome: str,
+    error: str,
+    *,
+    retryable: bool,
+    raised: Sequence[str] = (),
 ) -> None:
     runs.end_attempt(tx, step, outcome, error)
     failures = step.failures + 1
@@ -265,4 +294,13 @@ def _fail(
         timers.put(tx, "step", step.id, ready_at)
         return
     runs.move_step(tx, step.id, "failed", failures=failures)
-    ending.fail(tx, run, f"{step.task}: {error}")
+    _give_up(tx, graph, run, step, error)
+
+
+def _give_up(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], error: str) -> None:
+    """Ends the run of a step that failed for good; but for a check that does not block: that is only noted."""
+    spec = decode(step.spec, StepSpec)
+    if not spec.check or verdicts.settle(tx, run, spec, verdicts.broken(error)):
+        ending.fail(tx, run, f"{step.task}: {error}")
+    else:
+        _go_on(tx, graph, run, step, decode(run.pins, list[Pin]))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.parameters import effective
 from riparian.assets.partitions import NOTHING
 from riparian.assets.retry import Retry
 from riparian.scheduler import ending
 from riparian.scheduler.core import flow, limits
+from riparian.scheduler.core.checking import check_steps
 from riparian.scheduler.core.facts import Cause, Decision, Facts, InputFacts, Level, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
@@ -50,7 +52,7 @@ class Plan:
         sets = frozenset(o for i in facts.inputs if i.now is not None for o in i.now.origins)
         # What is waited for decides that and when the run is made, so it restricts too, consumed or not.
         named = frozenset(i.edge.asset for i in facts.inputs)
-        params = decision.cause.body.get("params", {})
+        params = effective(workflow.parameters, decision.cause.body.get("params", {}))
         contents = {p.parameter: p.digest for p in pins if p.parameter}
         self.runs.append(
             {
@@ -74,7 +76,7 @@ class Plan:
                 "timeout_seconds": workflow.run_timeout_seconds,
             }
         )
-        steps, fault = _steps(self._tx, run, workflow, pins)
+        steps, fault = _steps(self._tx, run, workflow, pins, params)
         self._steps.extend(steps)
         if fault or not any(s["state"] in ("ready", "blocked") for s in steps):
             self._settled[run] = fault
@@ -133,9 +135,11 @@ class Plan:
         )
 
 
-def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> tuple[list[dict[str, Any]], str]:
-    """Returns the rows of a new run's steps: one for each task, and for each item where the items are known already;
-    and why the run can not be, or nothing."""
+def _steps(
+    tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin], params: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], str]:
+    """Returns the rows of a new run's steps: one for each task and check, and for each item where the items are
+    known already; and why the run can not be, or nothing."""
     sources = flow.made_from(workflow.tasks)
     specs = [
         StepSpec(
@@ -144,7 +148,9 @@ def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> tup
             qualname=task.qualname,
             context=task.context,
             returns=task.returns,
-            arguments=task.arguments,
+            arguments=tuple(replace(a, ref=flow.with_parameters(a.ref, params)) for a in task.arguments)
+            if params
+            else task.arguments,
             outputs=(task.output,) if task.output else (),
             made_from=tuple(sorted(sources[task.name])),
             mapped=task.mapped,
@@ -157,6 +163,7 @@ def _steps(tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin]) -> tup
         )
         for task in workflow.tasks
     ]
+    specs += check_steps(workflow)
     found = {m.task: m for m in flow.moves(specs, {}, lengths(tx, specs, pins))}
     if fault := _fault([*found.values()]):
         return [step_values(tx, run, spec, "blocked") for spec in specs], fault

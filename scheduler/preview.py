@@ -208,7 +208,7 @@ def _told(judge: Judge, found: Sequence[tuple[str, str, str, str]]) -> list[dict
             "partition": partition,
             "cause": said(judge, cause),
             "state": state,
-            "words": judge.redact(why),
+            "words": judge.reason(reason.code, reason.words)[1] if reason is not None else "",
         }
-        for (workflow, partition, _, state), cause, why in zip(found, causes, words, strict=True)
+        for (workflow, partition, _, state), cause, reason in zip(found, causes, reasons, strict=True)
     ]

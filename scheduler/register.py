@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from riparian.assets.bundles import bundle_digest, read_zip
-from riparian.assets.check import check
 from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Partitions, Static, fits
 from riparian.assets.policy import Principal
+from riparian.assets.rules import check
 from riparian.scheduler import clock
 from riparian.scheduler import rebuild as rebuilding
 from riparian.scheduler.core import limits
@@ -231,6 +231,7 @@ def _adopt(
     retimed = {w.key for w in changed if w.key not in old or w.trigger != old[w.key].trigger}
     cut = [w for w in changed if w.partitions]
     marks += [(w.key, EVERYTHING, "") for w in cut if w.key in retimed or w.partitions != old[w.key].partitions]
+    marks += _asked_checks(graph, [w for w in changed if w.key not in old or w.checks != old[w.key].checks])
     for w in added:
         first = _first_partition(tx, graph, w)
         row = {"key": w.key, "project": manifest.project, "adopted_seq": adopted_seq, "first_partition": first or ""}
@@ -273,6 +274,13 @@ def _is_remembered(tx: Tx, known: Row[Any], workflow: WorkflowSpec) -> bool:
 def _is_recut(before: Partitions | None, after: Partitions | None) -> bool:
     """Whether no partition of before is one of now."""
     return before != after and (before is None or after is None or not before.overlaps(after))
+
+
+def _asked_checks(graph: Graph, changed: Sequence[WorkflowSpec]) -> list[tuple[str, Interval, str]]:
+    """Returns the marks of who waits for the checks of what these make."""
+    looks = (e.workflow for w in changed for key in w.produces for e in graph.edges(key))
+    asks = dict.fromkeys(w for w in looks if w.trigger.checked(i.asset for i in w.inputs))
+    return [(w.key, EVERYTHING if w.partitions else Interval(WHOLE, WHOLE), "") for w in asks]
 
 
 def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from riparian.assets.errors import Conflict, Invalid
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.parameters import judged
 from riparian.assets.policy import Principal
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.facts import Cause, trigger_key
@@ -44,20 +45,27 @@ def materialize(
 ) -> Requested:
     """Asks for a run of the workflow that makes ``key``, for one partition; it runs whether or not anything changed.
 
-    Raises NotFound (also for an asset that ``by`` may not know of), Refused when they may see but not operate it or
-    what is made with it, Invalid for a bad partition or parameters, Conflict when it can not run now.
+    ``params`` are judged by what the workflow declares. Raises NotFound (also for an asset that ``by`` may not know
+    of), Refused when they may see but not operate it or what is made with it, Invalid for a bad partition or
+    parameters, Conflict when it can not run now.
     """
     params = params or {}
     _check(params)
     # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
     wanted = plane.db.read(lambda tx: partition_of(_asked_for(plane.access.judge(tx, by), key), partition))
 
+    def given(workflow: WorkflowSpec) -> dict[str, Any]:
+        try:
+            return judged(workflow.parameters, params)
+        except Invalid as exc:
+            raise Invalid(f"{key} can not be run so: {exc}") from exc
+
     def write(tx: Tx) -> Requested:
         graph = plane.graphs.at(tx)
         workflow = _asked_for(plane.access.judge(tx, by), key)
         expect_still(workflow, wanted)
         target = (workflow.key, wanted)
-        cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": params})
+        cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": given(workflow)})
         audit.append(tx, by=by.name, act="materialize", on=key, detail=target[1])
         return ask(plane, tx, graph, target, cause, by, key)
 
@@ -81,7 +89,7 @@ def ask(plane: Plane, tx: Tx, graph: Graph, target: Target, cause: Cause, by: Pr
     assert facts is not None  # noqa: S101 - the caller found the workflow in this graph
     decision = planner.decide(facts)
     judge = plane.access.judge(tx, by)
-    words = judge.redact(decision.words)
+    _, words = judge.reason(decision.code, decision.words)
     if decision.code == "waiting_for_input":
         raise Conflict(f"{key} can not run: {words}")
     if staleness.asked(tx, *target) >= MOST_WAITING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from riparian.assets.errors import Conflict
+from riparian.assets.errors import Conflict, Invalid
+from riparian.assets.parameters import judged
 from riparian.assets.partitions import fits
 from riparian.assets.policy import Principal
 from riparian.scheduler.cancel import operated
@@ -41,7 +42,11 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
             raise Conflict(
                 f"the run {run_id} can not be run again: {row.workflow} has no partition {row.partition!r} any more"
             )
-        asked = {"of": run_id, "id": tx.new_id(), "by": by.name, "params": json.loads(row.params)}
+        try:
+            params = judged(workflow.parameters, json.loads(row.params))
+        except Invalid as exc:
+            raise Conflict(f"the run {run_id} can not be run again with its parameters: {exc}") from exc
+        asked = {"of": run_id, "id": tx.new_id(), "by": by.name, "params": params}
         audit.append(tx, by=by.name, act="rerun", on=run_id, detail=row.workflow)
         if from_failed:
             cause = Cause(kind="rerun", body={**asked, "from_failed": True})

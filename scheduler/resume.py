@@ -18,7 +18,7 @@ from riparian.scheduler.core.protocol import decode
 from riparian.scheduler.plan import begin
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
-from riparian.storage.metadata import runs, staleness
+from riparian.storage.metadata import checks, runs, staleness
 from riparian.storage.metadata.database import Tx
 
 ENDED = ("failed", "cancelled")
@@ -52,6 +52,7 @@ def resume(plane: Plane, tx: Tx, graph: Graph, failed: Row[Any], cause: Cause) -
     }
     runs.add(tx, [values], [])
     runs.take_over(tx, failed.id, run)
+    checks.take_over(tx, failed.id, run)
     words = f"runs because {cause.words}"
     staleness.note_reasons(tx, [((failed.workflow, failed.partition), "run", words)])
     through, fault = begin(tx, run, decode(failed.pins, list[Pin]))

@@ -121,7 +121,7 @@ def _end(plane: Plane, tx: Tx, session: str, why: str) -> None:
     if row is None:
         return
     for step in runs.held_by(tx, session):
-        commit.lose(tx, step, why)
+        commit.lose(tx, plane.graphs.at(tx), step, why)
     sessions.close(tx, session)
     plane.opened.pop(row.secret_hash, None)
     tx.after_commit.append(lambda: plane.bells.ring(row.pool))

@@ -1,7 +1,8 @@
-"""Commands that only read: ``ls``, ``runs``, ``why``, ``lineage``, ``files``, ``data`` and ``logs``."""
+"""Commands that only read: ``ls``, ``runs``, ``why``, ``checks``, ``lineage``, ``files``, ``data`` and ``logs``."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from itertools import islice
@@ -27,6 +28,7 @@ def install(app: typer.Typer) -> None:
         ("ls", ls),
         ("runs", runs),
         ("why", why),
+        ("checks", checks),
         ("lineage", lineage),
         ("files", files),
         ("data", data),
@@ -102,6 +104,21 @@ def why(cli: Cli, key: Key, partition: Partition = None) -> None:
     with cli.connect() as client:
         body = client.get(f"assets/{key}/why", partition=partition)
     cli.show(body, lambda: _print_why(body))
+
+
+def checks(cli: Cli, key: Key, partition: Partition = None) -> None:
+    """Show an asset's checks and what each found last."""
+    with cli.connect() as client:
+        body = client.get(f"assets/{key}/checks", partition=partition)
+    cli.show(
+        body,
+        lambda: output.print_rows(
+            ("check", "blocks", "found", "partition", "version", "checked", "what"),
+            (_check(c, c["result"] or {}) for c in body["checks"]),
+            spare=("version",),
+            spare_too=("checked",),
+        ),
+    )
 
 
 def lineage(
@@ -204,6 +221,14 @@ def logs(
         sys.stdout.buffer.flush()
         if error := client.get(f"runs/{run}")["error"]:
             output.print_note(output.plain(error))
+
+
+def _check(check: dict[str, Any], found: dict[str, Any]) -> tuple[Any, ...]:
+    said = [str(found.get("description") or check["description"])]
+    said += [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in found.get("metadata", {}).items()]
+    verdict = {True: "passed", False: "not passed", None: "never ran"}[found.get("passed")]
+    place = (found.get("partition"), found.get("version"), found.get("checked_at"))
+    return (check["name"], "yes" if check["blocking"] else "no", verdict, *place, "; ".join(said))
 
 
 def _print_why(body: dict[str, Any]) -> None:

@@ -20,6 +20,13 @@ def print_run(run: dict[str, Any]) -> None:
     output.print_fields((name.removesuffix("_at"), run[name]) for name in FIELDS)
     output.print_rows(("step", "state", "seconds", "attempts", "why"), _rows(run))
     output.print_rows(
+        ("check", "found", "what"),
+        (
+            (f"{c['asset']}.{c['check']}", "passed" if c["passed"] else "not passed", c["description"])
+            for c in run.get("checks", ())
+        ),
+    )
+    output.print_rows(
         ("made", "partition", "version", "rows"),
         ((v["asset"], v["partition"], v["id"], v["rows"]) for v in run["outputs"]),
     )

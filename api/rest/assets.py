@@ -12,6 +12,7 @@ from riparian.api.models import (
     AskedOut,
     AssetDetail,
     AssetOut,
+    ChecksOut,
     EventBody,
     EventOut,
     LineageOut,
@@ -51,6 +52,12 @@ def asset(view: Viewer, key: str) -> Any:
 def versions(view: Viewer, key: str, partition: str | None = None, limit: Limit = 100, cursor: Cursor = None) -> Any:
     """The asset's versions, the newest first."""
     return page(view.versions(key, partition, cursor, limit))
+
+
+@router.get("/{key}/checks", response_model=ChecksOut)
+def checks(view: Viewer, key: str, partition: str | None = None) -> Any:
+    """The asset's checks, each with what it found last, in the partition or (left out) in any. For who may read it."""
+    return view.checks(key, partition)
 
 
 @router.get("/{key}/lineage", response_model=LineageOut)

@@ -2,6 +2,7 @@
 
 from riparian.assets.triggers.base import Signals, Trigger
 from riparian.assets.triggers.behind import Behind, fresher_than
+from riparian.assets.triggers.checks_passed import ChecksPassed, checks_passed
 from riparian.assets.triggers.limited import Limited, not_more_often_than
 from riparian.assets.triggers.manual import Manual, manual
 from riparian.assets.triggers.missing import Missing, missing
@@ -13,6 +14,7 @@ from riparian.assets.triggers.usual import eager, lazy, scheduled
 
 __all__ = [
     "Behind",
+    "ChecksPassed",
     "Limited",
     "Manual",
     "Missing",
@@ -20,6 +22,7 @@ __all__ = [
     "OnUpdate",
     "Signals",
     "Trigger",
+    "checks_passed",
     "eager",
     "fresher_than",
     "lazy",

@@ -25,7 +25,8 @@ LONGEST_LABEL = 100
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """How things stand for one workflow partition: the assets with news, the schedules (by name) that are due, the
-    assets without a version; and which assets the workflow consumes and makes.
+    assets without a version, those of which not all checks have passed; and which assets the workflow consumes and
+    makes.
 
     The rest says when, in UTC microseconds. ``first``: since when there is news of an asset that no run has answered,
     or a schedule is due; ``untried``: the same of news since the last run that failed; ``last``: the newest update of
@@ -38,6 +39,7 @@ class Signals:
     updated: frozenset[str] = frozenset()
     due: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
+    unchecked: frozenset[str] = frozenset()
     consumes: frozenset[str] = frozenset()
     makes: frozenset[str] = frozenset()
     first: Mapping[str, int] = field(default_factory=dict)
@@ -122,6 +124,11 @@ class Trigger(ABC):
         """Returns the assets that it asks to be missing, or not to be, for a workflow that makes ``makes``."""
         makes = tuple(makes)
         return frozenset(a for part in self.parts for a in part.absences(makes))
+
+    def checked(self, consumes: Iterable[AssetKey]) -> frozenset[AssetKey]:
+        """Returns the assets whose checks it asks for, in a workflow that consumes ``consumes``."""
+        consumes = tuple(consumes)
+        return frozenset(a for part in self.parts for a in part.checked(consumes))
 
     @abstractmethod
     def when(self, signals: Signals) -> int | None:

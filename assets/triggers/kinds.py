@@ -10,6 +10,7 @@ from riparian.assets.errors import DeclarationError
 from riparian.assets.fields import TEXT, judge
 from riparian.assets.triggers.base import Trigger
 from riparian.assets.triggers.behind import Behind
+from riparian.assets.triggers.checks_passed import ChecksPassed
 from riparian.assets.triggers.combined import And, Or
 from riparian.assets.triggers.debounced import Debounced
 from riparian.assets.triggers.labelled import Labelled
@@ -24,7 +25,8 @@ DEEPEST = 20
 """Levels of triggers in one another that a manifest may hold."""
 
 KINDS: Mapping[str, type[Trigger]] = {
-    kind.kind: kind for kind in (OnUpdate, OnCron, Missing, Manual, Debounced, Limited, Behind, Labelled, Not, And, Or)
+    kind.kind: kind
+    for kind in (OnUpdate, OnCron, Missing, ChecksPassed, Manual, Debounced, Limited, Behind, Labelled, Not, And, Or)
 }
 """The built-in kinds, which can not be replaced."""
 

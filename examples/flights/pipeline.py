@@ -7,7 +7,22 @@ the people who own and fly them. Whatever uses the tail numbers is as closed as 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riparian import ALL, Context, Daily, FileDrop, Policy, asset, branch, on_cron, on_update, source, task, workflow
+from riparian import (
+    ALL,
+    CheckResult,
+    Context,
+    Daily,
+    FileDrop,
+    Policy,
+    asset,
+    branch,
+    check,
+    on_cron,
+    on_update,
+    source,
+    task,
+    workflow,
+)
 
 DAYS = Daily("day", start="2013-01-01")
 OPEN = Policy(readers=ALL)
@@ -60,6 +75,19 @@ def flights(flights_csv: pa.Table, ctx: Context) -> pa.Table:
     marked = marked.append_column("cancelled", pc.is_null(flights_csv["dep_time"]))
     typed = marked.select(list(TYPES)).cast(pa.schema(TYPES))
     return typed.group_by(list(TYPES)).aggregate([]).sort_by([(name, "ascending") for name in FLIGHT])
+
+
+@check(flights, blocking=True)
+def all_airports(flights: pa.Table) -> bool:
+    """A file that lacks one of the three airports was cut off: nobody shall see such a day."""
+    return set(flights["origin"].to_pylist()) == set(AIRPORTS)
+
+
+@check(flights)
+def some_cancelled(flights: pa.Table) -> CheckResult:
+    """Hardly a day passes without a cancelled flight: where there is none they may have been left out."""
+    cancelled = pc.sum(flights["cancelled"]).as_py()
+    return CheckResult(cancelled > 0, {"flights": len(flights), "cancelled": cancelled})
 
 
 @asset("air.delays")

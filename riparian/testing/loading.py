@@ -18,7 +18,7 @@ from typing import Any
 
 from riparian.api import settings
 from riparian.assets.closure import closure
-from riparian.assets.declare import Declared, Workflow, collecting, declaration_of, plain_function
+from riparian.assets.declare import Check, Declared, Workflow, collecting, declaration_of, plain_function
 from riparian.assets.errors import Invalid
 from riparian.assets.manifest import Manifest
 from riparian.assets.project import first_party_modules
@@ -90,7 +90,7 @@ def of(things: Sequence[object]) -> Loaded:
                 "decorated with @asset or @workflow"
             )
         declared.append(one)
-        _name(named, thing, one.key.rpartition(".")[2])
+        _name(named, thing, declared_as(one)[1].rpartition(".")[2])
     if not declared:
         raise Invalid(f"nothing is declared in {', '.join(m.__name__ for m in modules) or 'what was named'}")
     functions = [function for d in declared if (function := _function(d)) is not None]
@@ -115,7 +115,8 @@ def _under(folders: Sequence[Path], names: Sequence[str]) -> dict[str, ModuleTyp
 
 
 def declared_as(declared: Declared) -> tuple[str, str]:
-    return (type(declared).__name__, declared.key)
+    key = f"{declared.asset}.{declared.name}" if isinstance(declared, Check) else declared.key
+    return (type(declared).__name__, key)
 
 
 def _loaded(

@@ -21,8 +21,9 @@ class Change:
     would be made now.
 
     The classes are code (a function or a value that it names), composition (which task takes what), parameters (values
-    that tasks are given), inputs, output (which assets, in which format), partitions, trigger, retry, timeout, policy
-    and arrival (of a source's files); what has no class of its own goes by the name of its field.
+    that tasks are given, or a person may give), inputs, output (which assets, in which format), checks, partitions,
+    trigger, retry, timeout, policy and arrival (of a source's files); what has no class of its own goes by the name of
+    its field.
     """
 
     what: str
@@ -89,6 +90,8 @@ def _workflow(before: WorkflowSpec, after: WorkflowSpec, old: Manifest, new: Man
     if before.partitions != after.partitions:
         words = f"was {_cut(before.partitions)}, is {_cut(after.partitions)}"
         yield Change(what="partitions", words=words, stale=True)
+    yield from _parameters(before, after, stale=stale)
+    yield from _checks(before, after)
     if before.trigger != after.trigger:
         yield Change(what="trigger", words=f"was {before.trigger}, is {after.trigger}")
     if before.run_timeout_seconds != after.run_timeout_seconds:
@@ -101,7 +104,7 @@ def _workflow(before: WorkflowSpec, after: WorkflowSpec, old: Manifest, new: Man
 
 _TOLD = {
     *("key", "inputs", "produces", "tasks", "trigger", "partitions", "fingerprint", "location"),
-    "run_timeout_seconds",
+    *("run_timeout_seconds", "parameters", "checks"),
 }
 
 
@@ -112,6 +115,28 @@ def _own(workflow: WorkflowSpec, old: Manifest, new: Manifest) -> str:
     name = f"{workflow.tasks[0].module}.{workflow.tasks[0].qualname}"
     # Known to be as it was, so that it is something around it.
     return f"what is wrapped around {name}" if name in old.units and name in new.units else name
+
+
+def _parameters(before: WorkflowSpec, after: WorkflowSpec, *, stale: bool) -> Iterator[Change]:
+    was, now = ({p.name: p for p in w.parameters} for w in (before, after))
+    yield from _named("parameters", "takes", was, now, stale=stale)
+    for name in sorted(now.keys() & was.keys()):
+        if (old := was[name]) != (new := now[name]):
+            words = f"{name} is {_said(new.default)} by default, was {_said(old.default)}"
+            yield Change(what="parameters", words=words, stale=stale)
+
+
+def _checks(before: WorkflowSpec, after: WorkflowSpec) -> Iterator[Change]:
+    was, now = ({c.full_name: c for c in w.checks} for w in (before, after))
+    yield from _named("checks", "runs the check", was, now, stale=False)
+    for name in sorted(now.keys() & was.keys()):
+        if (old := was[name]) != (new := now[name]):
+            words = (
+                f"{'blocks' if new.blocking else 'warns'} now"
+                if old.blocking != new.blocking
+                else "is declared otherwise"
+            )
+            yield Change(what="checks", words=f"the check {name} {words}")
 
 
 def _inputs(before: Iterable[InputSpec], after: Iterable[InputSpec]) -> Iterator[Change]:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.parameters import effective
 from riparian.assets.partitions import Keys
 from riparian.assets.schedules import local
 from riparian.assets.triggers import OnCron
@@ -146,11 +147,13 @@ of many partitions that could not be read, their end."""
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A workflow partition whose unfinished or failed run may still change an input; or the clock."""
+    """A workflow partition whose unfinished or failed run may still change an input; or the clock. ``check`` is the
+    full name of the check that ended the run."""
 
     workflow: str
     partition: str
     failed: bool
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +170,11 @@ class Unfinished:
 class Facts:
     """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history,
     ``adopted`` when the workflow was declared, which tells its causes from those of an earlier one of its name;
-    ``missing`` are those assets without a version that the trigger asks for. ``consumed_fingerprint`` is None when no
-    run ever succeeded; ``attempted`` is the seq at which the inputs of a run that failed, ``timed_out`` or was
-    ``cancelled`` were pinned, None when the last run succeeded. Ticks are by schedule: the last answered, or tried.
-    ``moments`` are looked up where the trigger asks for them."""
+    ``missing`` are those assets without a version that the trigger asks for, ``unchecked`` those whose checks it asks
+    for and that have not all passed, with the reason. ``consumed_fingerprint`` is None when no run ever succeeded;
+    ``attempted`` is the seq at which the inputs of a run that failed, ``timed_out`` or was ``cancelled`` were pinned,
+    None when the last run succeeded; ``stopped_by`` is the check that ended it. Ticks are by schedule: the last
+    answered, or tried. ``moments`` are looked up where the trigger asks for them."""
 
     workflow: WorkflowSpec
     partition: str
@@ -179,6 +183,8 @@ class Facts:
     adopted: int = 0
     schedules: tuple[Schedule, ...] = ()
     missing: frozenset[str] = frozenset()
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+    stopped_by: str = ""
     consumed_fingerprint: str | None = None
     consumed_inputs: frozenset[str] = frozenset()
     consumed_params: str = "{}"
@@ -197,6 +203,11 @@ class Facts:
     def reads(self) -> bool:
         """Whether the workflow has an input at all."""
         return any(i.edge.input is not None for i in self.inputs)
+
+    @property
+    def is_of_own_parameters(self) -> bool:
+        """Whether a person's parameters made what is there: what runs by itself has the defaults."""
+        return bool(json.loads(self.consumed_params) != effective(self.workflow.parameters, {}))
 
     @property
     def has_partitioned_input(self) -> bool:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from riparian.assets.tasks import Ref, TaskSpec
 from riparian.scheduler.core.pinned import StepSpec
@@ -124,6 +125,13 @@ def of_item(spec: StepSpec, over: Ref, item: int) -> StepSpec:
     own = Ref(kind="value", value=over.value[item])
     arguments = tuple(replace(a, ref=own) if a.parameter == spec.mapped else a for a in spec.arguments)
     return replace(spec, arguments=arguments, mapped="")
+
+
+def with_parameters(ref: Ref, params: Mapping[str, Any]) -> Ref:
+    """Returns the reference with the values of the run's parameters in their place."""
+    if ref.kind == "param":
+        return Ref(kind="value", value=params[ref.name])
+    return replace(ref, items=tuple(with_parameters(i, params) for i in ref.items)) if ref.items else ref
 
 
 def _skip(spec: StepSpec, reason: str) -> Move:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from riparian.assets.checks import CheckSpec
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Keys, Partitions, Windows
@@ -103,6 +104,11 @@ class Graph:
     def producer(self, asset: AssetKey) -> WorkflowSpec | None:
         """Returns the workflow that makes ``asset``; None for a source."""
         return self._producers.get(asset)
+
+    def checks(self, asset: AssetKey) -> tuple[CheckSpec, ...]:
+        """Returns the checks of ``asset``."""
+        maker = self.producer(asset)
+        return tuple(c for c in maker.checks if c.asset == asset) if maker else ()
 
     def edges(self, asset: AssetKey) -> tuple[Edge, ...]:
         """Returns who reads ``asset`` or waits for it."""

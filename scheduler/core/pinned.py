@@ -49,8 +49,9 @@ class StepSpec:
 
     ``outputs`` are the assets that it makes; none: its result is an intermediate. ``made_from`` are the workflow's
     inputs that it takes itself or through the tasks before it. ``item`` is set where a map goes through the results of
-    another and some made none: the number of the one that it receives. ``limits`` are the names of those that it takes
-    places under, in order; its rank lies ``lift`` microseconds before it is ready. The rest is as in TaskSpec.
+    another and some made none: the number of the one that it receives. A check has ``checks``, the asset whose value
+    it judges, with the name of the ``check``. ``limits`` are the names of those that it takes places under, in order;
+    its rank lies ``lift`` microseconds before it is ready. The rest is as in TaskSpec.
     """
 
     task: str
@@ -65,6 +66,9 @@ class StepSpec:
     item: int | None = None
     roads: tuple[Road, ...] = ()
     labels: tuple[str, ...] = ()
+    checks: str = ""
+    check: str = ""
+    blocking: bool = False
     path: str | None = None  # of an ingest step: the file
     fingerprint: str | None = None
     format: str | None = None

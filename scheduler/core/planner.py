@@ -123,6 +123,8 @@ def _untriggered(facts: Facts, standing: Standing) -> Decision:
         return _after_own(facts) if waits else _unfinished(granted=facts.unfinished.granted)
     if facts.workflow.trigger.is_manual:
         return _none("manual", "runs only when somebody asks")
+    if standing.unchecked and standing.asked and (standing.news or standing.differs):
+        return _none("check_failed", f"waits for checks to pass: {'; '.join(facts.unchecked.values())}")
     if standing.until is not None:
         return _until(facts, standing, standing.until)
     if standing.waits:
@@ -154,7 +156,7 @@ def _until(facts: Facts, standing: Standing, until: int) -> Decision:
 
 def _differs(facts: Facts, standing: Standing) -> bool:
     now = {i.edge.name for i in facts.inputs if i.now is not None}
-    return bool(standing.differs) or facts.consumed_params != "{}" or facts.consumed_inputs != now
+    return bool(standing.differs) or facts.is_of_own_parameters or facts.consumed_inputs != now
 
 
 def _without_inputs(facts: Facts, standing: Standing) -> Decision:
@@ -170,6 +172,8 @@ def _failed(facts: Facts, standing: Standing, why: str = "") -> Decision:
     """The last run failed, or was cancelled, and nothing new has happened; the next tick is, so it is waited for."""
     if facts.cancelled:
         code, words = "cancelled", "was cancelled"
+    elif facts.stopped_by:
+        code, words = "check_failed", f"did not pass the check {facts.stopped_by}"
     elif facts.timed_out:
         code, words = "timed_out", f"took longer than it may{why}"
     else:
@@ -209,6 +213,8 @@ def _unfinished(granted: bool) -> Decision:
 def _held(blocker: Blocker) -> Decision:
     name = f"{blocker.workflow}[{blocker.partition}]" if blocker.partition else blocker.workflow
     code, words = ("upstream_failed", f"{name} failed") if blocker.failed else ("waiting_for", f"waiting for {name}")
+    if blocker.failed and blocker.check:
+        code, words = "check_failed", f"{name} did not pass the check {blocker.check}"
     return Decision(action=Action.HOLD, code=code, words=words, blocker=blocker)
 
 

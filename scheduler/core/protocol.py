@@ -125,7 +125,8 @@ class Ingest:
 class Lease:
     """The right to work on one step, at one epoch. Exactly one of ``entry`` and ``ingest`` is set.
 
-    ``constants`` are the values of parameters that are written in the workflow itself.
+    ``constants`` are the values of parameters that are written in the workflow itself, or that somebody gave; those
+    named in ``dates`` are dates.
     """
 
     step: str
@@ -141,6 +142,7 @@ class Lease:
     outputs: tuple[Output, ...]
     params: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
+    dates: tuple[str, ...] = ()
     entry: Entry | None = None
     ingest: Ingest | None = None
     timeout_seconds: float | None = None

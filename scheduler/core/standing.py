@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from riparian.assets.partitions import Windows
@@ -17,8 +17,9 @@ class Standing:
 
     ``news`` are the seqs of assets that the trigger waits for and that moved; ``ticks`` those that are due and not
     answered; ``differs`` the seqs of inputs that a run would find changed. ``fills``: something that the trigger wants
-    made is missing. ``clock`` are the schedules whose next tick could make the trigger true; ``until`` is when time
-    alone will, by what ``awaits`` says, where that is worth waiting for. ``signals`` is what the trigger was asked.
+    made is missing. ``unchecked``: it waits for checks alone. ``clock`` are the schedules whose next tick could make
+    the trigger true; ``until`` is when time alone will, by what ``awaits`` says, where that is worth waiting for.
+    ``signals`` is what the trigger was asked.
     """
 
     news: Mapping[str, int]
@@ -28,6 +29,7 @@ class Standing:
     triggered: bool
     need: bool
     asked: bool
+    unchecked: bool
     clock: tuple[Schedule, ...]
     signals: Signals
     until: int | None = None
@@ -67,6 +69,7 @@ def stand(facts: Facts) -> Standing:
         triggered=at is not None and at <= facts.now,
         need=need,
         asked=asked,
+        unchecked=bool(facts.unchecked) and trigger.holds(replace(signals, unchecked=frozenset())),
         # Whether it could hold at all: what only has to wait after its tick is about that tick too.
         clock=ringing if trigger.when(_signals(facts, news, later)) is not None else (),
         signals=signals,
@@ -84,7 +87,7 @@ def _need(
         return bool(differs) or (fills and facts.consumed_fingerprint is None)
     if facts.consumed_fingerprint is None or facts.consumed_fingerprint != facts.workflow.fingerprint:
         return True
-    if facts.consumed_params != "{}":  # a person's parameters made it, and what runs by itself has none
+    if facts.is_of_own_parameters:
         return True
     ignored = {i.edge.name for i in facts.inputs if not _counts(i)}
     if facts.consumed_inputs - ignored != {i.edge.name for i in facts.inputs if _counts(i)}:
@@ -128,6 +131,7 @@ def _signals(facts: Facts, news: Iterable[str] = (), ticks: Mapping[str, int] = 
         updated=frozenset(news),
         due=frozenset(ticks),
         missing=facts.missing,
+        unchecked=frozenset(facts.unchecked),
         consumes=frozenset(i.edge.asset for i in facts.inputs if i.edge.input),
         makes=frozenset(facts.workflow.produces),
         first={**moments.first, **ticks},

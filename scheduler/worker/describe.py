@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riparian.assets.bundles import bundle_digest
-from riparian.assets.check import FORMATS, in_order
 from riparian.assets.closure import closure, is_first_party
 from riparian.assets.declare import Declared, Source, collecting
 from riparian.assets.errors import Location, Problem, RiparianError
 from riparian.assets.manifest import Manifest
 from riparian.assets.project import describe as describe_project
 from riparian.assets.project import first_party_modules
+from riparian.assets.rules import FORMATS, in_order
 from riparian.scheduler.worker.compiled import Compiled
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
     elif lease.entry is not None:
         seed_everything(lease.seed)
         function = load(lease.entry)
-        arguments = {**lease.constants, **{i.parameter: read_input(objects, i) for i in lease.inputs}}
+        dates = {name: date.fromisoformat(lease.constants[name]) for name in lease.dates}
+        arguments = {**lease.constants, **dates, **{i.parameter: read_input(objects, i) for i in lease.inputs}}
         if lease.entry.context is not None:
             arguments[lease.entry.context] = _context(lease)
         try:

@@ -49,6 +49,9 @@ def one(judge: Judge, key: str) -> dict[str, Any]:
             _neighbour(judge, made, e) for e in judge.graph.edges(AssetKey(key)) for made in e.workflow.produces
         ],
         "trigger": _trigger(judge, maker.trigger.to_json()) if maker else None,
+        "parameters": [{"name": p.name, "type": p.type, "default": p.default} for p in maker.parameters]
+        if maker
+        else [],
         "schema": json.loads(schema) if schema else None,
     }
 

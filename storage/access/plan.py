@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,7 @@ def _fetch(judge: Judge, after: list[Any] | None, most: int) -> list[_Pending]:
 def _told(judge: Judge, pending: _Pending, reason: AnyRow | None, waits: Mapping[str, str]) -> dict[str, Any]:
     row, state = pending.row, _SECTIONS[pending.section][0]
     queued = row if _is_run(pending) else None
-    code, words = (reason.code, judge.redact(reason.words)) if reason is not None else (None, "")
+    code, words = judge.reason(reason.code, reason.words) if reason is not None else (None, "")
     if queued is not None and queued.id in waits:
         code, words = "at_limit", waits[queued.id]
     since = queued.created_at if queued is not None else reason.since if reason is not None else None
@@ -71,6 +72,7 @@ def _told(judge: Judge, pending: _Pending, reason: AnyRow | None, waits: Mapping
         "state": state,
         "run": queued.id if queued is not None else None,
         "cause": runs.said(judge, Cause.from_json(queued.cause)) if queued is not None else None,
+        "params": json.loads(queued.params) if queued is not None and runs.judged(judge, queued).readable else None,
         "code": code,
         "words": words,
         "since": iso(since),

@@ -27,6 +27,10 @@ RESTRICTED = "restricted"
 UNNAMED = "a restricted asset"
 """The same in the middle of a sentence."""
 
+CHECK_FAILED = "check_failed"
+WITHHELD = ("withheld", "waits for something that tells of data you may not read")
+"""The reason that stands in place of one that names a check."""
+
 _NAME = re.compile(r"(?<!\w)([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?!\w)(\[[^\]\s]*\])?")
 """What has the form of a key, at its longest (``air.flights`` is not found in ``air.flights_csv``), with a partition
 where one is named."""
@@ -194,6 +198,20 @@ class Judge:
     def name(self, asset: str) -> str:
         """Returns the asset's name, or RESTRICTED."""
         return asset if self.visible(asset) else RESTRICTED
+
+    def tells_of(self, asset: str) -> bool:
+        """Whether the principal may be told what the asset's values are like: also of one that is no head, and of the
+        next."""
+        return self.readable(asset) and self.admits(self.bound(asset))
+
+    def reason(self, code: str, words: str) -> tuple[str, str]:
+        """Returns the planner's reason as the principal may have it. That a check failed, and which, tells of the data:
+        to who may not read that, something is waited for."""
+        if code == CHECK_FAILED:
+            named = {found[1].rpartition(".")[0] for found in _NAME.finditer(words)}
+            if not all(self.tells_of(a) for a in named if a and self.standing(a) is not None):
+                return WITHHELD
+        return code, self.redact(words)
 
     def redact(self, words: str) -> str:
         """Returns ``words`` with every asset and workflow left unnamed, of today or of the past, that the principal may

@@ -12,7 +12,7 @@ from riparian.assets.errors import Invalid, Refused
 from riparian.assets.keys import AssetKey
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.lifecycle import RUN, UNFINISHED
-from riparian.storage.access import assets
+from riparian.storage.access import assets, checks
 from riparian.storage.access.pages import Page, fill, iso
 from riparian.storage.access.rights import UNNAMED, Judge
 from riparian.storage.metadata import catalogue
@@ -81,6 +81,7 @@ def one(judge: Judge, run_id: str) -> dict[str, Any]:
         # A parameter is named after its asset.
         "pins": [_pin(pin) for pin in json.loads(found.row.pins)] if found.readable else [],
         "outputs": assets.version_summaries(judge, outputs),
+        "checks": checks.of_run(judge, run_id) if found.readable else [],
     }
 
 
@@ -176,12 +177,15 @@ def _steps(judge: Judge, run_id: str, found: Judged) -> dict[str, Any]:
     To who may not read the run none, once the data decides which of them run, or how many.
     """
     readable = found.readable
-    if not readable and _is_decided_by_data(judge, run_id):
+    specs = [] if readable else catalogue.step_specs(judge.tx, run_id)
+    if any(spec.get(field) for spec in specs for field in ("roads", "labels", "mapped")):
         return {"steps": [], "steps_left_out": 0, "step_counts": [], "steps_withheld": True}
+    # How a check ended tells of the data too, and its name what is looked for in it.
+    withheld = {spec["task"] for spec in specs if spec.get("check")}
     # The task of an asset may have its name, and who owns one output need not know of the others.
     hidden = {a: UNNAMED for a in found.makes if not readable and not judge.visible(a)}
-    counts = catalogue.step_counts(judge.tx, run_id)
-    rows = catalogue.steps(judge.tx, run_id, MOST_STEPS)
+    counts = [c for c in catalogue.step_counts(judge.tx, run_id) if c.task not in withheld]
+    rows = [row for row in catalogue.steps(judge.tx, run_id, MOST_STEPS) if row.task not in withheld]
     ids = [row.id for row in rows]
     results = catalogue.results(judge.tx, ids) if readable else {}
     attempts: dict[str, list[AnyRow]] = {}
@@ -199,11 +203,6 @@ def _steps(judge: Judge, run_id: str, found: Judged) -> dict[str, Any]:
         "step_counts": [{"task": hidden.get(c.task, c.task), "state": c.state, "steps": c.steps} for c in counts],
         "steps_withheld": False,
     }
-
-
-def _is_decided_by_data(judge: Judge, run_id: str) -> bool:
-    specs = catalogue.step_specs(judge.tx, run_id)
-    return any(spec.get(field) for spec in specs for field in ("roads", "labels", "mapped"))
 
 
 def _began(row: AnyRow, attempts: Sequence[AnyRow]) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ import msgspec
 from riparian.assets.errors import NotFound, Refused
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.protocol import StoredObject
-from riparian.storage.access import assets, data, files, lineage, plan, reasons, runs
+from riparian.storage.access import assets, checks, data, files, lineage, plan, reasons, runs
 from riparian.storage.access.data import Download
 from riparian.storage.access.pages import Page, iso
 from riparian.storage.access.rights import Judge
@@ -61,6 +61,10 @@ class View:
     def versions(self, key: str, partition: str | None = None, cursor: str | None = None, limit: int = 100) -> Page:
         """Returns the asset's versions, newest first."""
         return self._ask(lambda j: assets.versions(j, key, partition, cursor, limit))
+
+    def checks(self, key: str, partition: str | None = None) -> dict[str, Any]:
+        """Returns the asset's checks, each with what it found last."""
+        return self._ask(lambda j: checks.of_asset(j, key, partition))
 
     def version(self, version_id: str) -> dict[str, Any]:
         """Returns one version."""

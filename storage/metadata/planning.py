@@ -31,10 +31,20 @@ from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Lac
 from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
-from riparian.storage.metadata import moments
+from riparian.storage.metadata import checks, moments
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.schema import asset, asset_origins, attempted, consumed, head, run, schedule, workflow
+from riparian.storage.metadata.schema import (
+    asset,
+    asset_origins,
+    attempted,
+    check_result,
+    consumed,
+    head,
+    run,
+    schedule,
+    workflow,
+)
 
 Target = tuple[str, str]
 """A workflow's key and a partition."""
@@ -88,6 +98,18 @@ _ANY_ATTEMPTED = (
     .where(among(attempted.c.workflow, "keys"), attempted.c.outcome != "cancelled")
     .group_by(attempted.c.workflow)
 )
+# Of several the first by name, which is read last.
+_STOPPED = (
+    select(attempted.c.workflow, attempted.c.partition, check_result.c.asset, check_result.c.name)
+    .join(check_result, check_result.c.run == attempted.c.run)
+    .where(
+        among(attempted.c.workflow, "firsts"),
+        among(attempted.c.partition, "seconds"),
+        check_result.c.blocking.is_(True),
+        check_result.c.passed.is_(False),
+    )
+    .order_by(check_result.c.name.desc())
+)
 _MADE_BY = select(consumed.c.workflow, consumed.c.partition, consumed.c.fingerprint, consumed.c.inputs)
 _TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprint, run.c.pins).join(
     run, run.c.id == attempted.c.run
@@ -126,6 +148,8 @@ def load_many(
     tried = {(r.workflow, r.partition): r for r in in_pairs(tx, _ATTEMPTED, targets)}
     scheduled = _schedules(tx, graph, {t[0] for t in targets})
     going = {(r.workflow, r.partition): _unfinished(r) for r in in_pairs(tx, _UNFINISHED, targets)}
+    stopped = _stopped(tx, tried)
+    unchecked = levels.unchecked(tx, graph, targets)
     result = {}
     for target in targets:
         key, partition = target
@@ -140,6 +164,8 @@ def load_many(
             adopted=int(known[key].adopted_seq) if key in known else 0,
             schedules=scheduled.get(key, ()),
             missing=levels.missing(graph, spec, partition),
+            unchecked=unchecked.get(target, {}),
+            stopped_by=stopped.get(target, ""),
             consumed_fingerprint=row.fingerprint if row else None,
             consumed_inputs=frozenset(then),
             consumed_params=row.params if row else "{}",
@@ -170,7 +196,14 @@ def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Bl
         candidates = (w.of(maker, i) for w in found for maker, intervals in path.items() for i in intervals)
         if blocker := next((c for c in candidates if c is not None and holds(graph, c)), None):
             result[target] = blocker
-    return result
+    stopped = _stopped(tx, {(b.workflow, b.partition) for b in result.values() if b.failed})
+    return {t: replace(b, check=stopped.get((b.workflow, b.partition), "")) for t, b in result.items()}
+
+
+def _stopped(tx: Tx, targets: Iterable[Target]) -> dict[Target, str]:
+    """Returns by which check the last run of each of these was ended, where it was."""
+    found = in_pairs(tx, _STOPPED, targets)
+    return {(r.workflow, r.partition): f"{r.asset}.{r.name}" for r in found}
 
 
 class _Waits:
@@ -405,6 +438,21 @@ class _Levels:
         of = sum(edge.cut.count(i) for i in keys) if edge.cut is not None else 0
         return None, Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
 
+    def unchecked(self, tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, dict[str, str]]:
+        """Returns the assets whose checks each trigger asks for and that have not all passed, with the reason."""
+        asked = [(t, a, p) for t in targets for a, p in _asked_checks(graph, graph.workflows[t[0]], t[1])]
+        heads = {(a, p): self.heads.get((a, p)) for _, a, p in asked}
+        results = checks.found_in(tx, [h.version for h in heads.values() if h and h.version]) if asked else {}
+        found: dict[Target, dict[str, str]] = {}
+        for target, key, place in asked:
+            head = heads[key, place]
+            known = results.get(head.version or "", {}) if head else {}
+            for spec in graph.checks(key):
+                if not known.get(spec.name):
+                    what = "did not pass" if spec.name in known else "has passed on no version yet"
+                    found.setdefault(target, {}).setdefault(key, f"{spec.full_name} {what}")
+        return found
+
     def missing(self, graph: Graph, spec: WorkflowSpec, partition: str) -> frozenset[str]:
         """The assets that the trigger asks to be missing, and that are."""
         return frozenset(
@@ -440,6 +488,13 @@ def _absent(edge: Edge, keys: Keys, there: Collection[str]) -> tuple[str, ...]:
     return tuple(islice(found, NAMED))
 
 
+def _asked_checks(graph: Graph, spec: WorkflowSpec, partition: str) -> list[tuple[AssetKey, str]]:
+    """The assets with checks that the trigger asks for, each with the partition that is meant."""
+    asked = sorted(spec.trigger.checked(i.asset for i in spec.inputs))
+    kept = [(key, graph.assets[key].partitions) for key in asked if graph.checks(key)]
+    return [(key, WHOLE if cut is None else partition) for key, cut in kept]
+
+
 def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
     pairs: set[tuple[str, str]] = set()
     ranges: set[tuple[str, Interval]] = set()
@@ -455,7 +510,8 @@ def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
                 ranges.update((e.asset, interval) for interval in e.up(Interval(partition, partition)))
             else:
                 pairs.update((e.asset, interval.lo) for interval in e.up(Interval(partition, partition)))
-        for asset_key, place in _absences(graph, graph.workflows[key], partition):
+        spec = graph.workflows[key]
+        for asset_key, place in (*_absences(graph, spec, partition), *_asked_checks(graph, spec, partition)):
             if place is None:
                 every.add(asset_key)
             else:

@@ -376,6 +376,24 @@ session = Table(
     ),
 )
 
+check_result = Table(
+    "check_result",
+    metadata,
+    # what each check found in a version, also in one that never became a head
+    Column("version", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("asset", Name, nullable=False),
+    Column("partition", Name, nullable=False),
+    Column("run", Name, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("blocking", Boolean, nullable=False),
+    Column("metadata", Text, nullable=False),  # JSON
+    Column("description", Text, nullable=False),
+    Column("checked_at", Micros, nullable=False),
+    Index(None, "asset", "name", "version"),
+    Index(None, "run"),
+)
+
 answer = Table(
     "answer",
     metadata,

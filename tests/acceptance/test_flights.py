@@ -206,6 +206,27 @@ def test_what_passes_between_tasks_is_closed_with_their_run(story: Story) -> Non
     assert ([], True, "succeeded") == (owned["steps"], owned["steps_withheld"], owned["state"])
 
 
+def test_each_day_was_checked_before_anybody_saw_it(story: Story) -> None:
+    """The incomplete file lacked the cancelled flights: that was noted and warned of; the corrected one has them."""
+    ana, path = story.people.ana, "assets/air.flights/versions"
+    runs = [v["run"] for v in ana.get(path, partition=str(STORM))["items"]]
+    found = [{c["check"]: (c["passed"], c["metadata"]) for c in ana.get(f"runs/{run}")["checks"]} for run in runs]
+    airports = {"all_airports": (True, {})}
+    assert [
+        {"some_cancelled": (True, {"flights": 930, "cancelled": 472}), **airports},
+        {"some_cancelled": (False, {"flights": 458, "cancelled": 0}), **airports},
+    ] == found
+    told = ana.get("assets/air.flights/checks", partition=str(STORM))["checks"]
+    assert [("all_airports", True), ("some_cancelled", True)] == [(c["name"], c["result"]["passed"]) for c in told]
+
+
+def test_a_cut_off_file_is_told_from_a_whole_one(pipeline: ModuleType) -> None:
+    """Checks are functions that one calls."""
+    whole = table(origin=["EWR", "JFK", "LGA"], cancelled=[False, True, False])
+    assert [True, False] == [pipeline.all_airports(some) for some in (whole, whole.slice(1))]
+    assert [True, False] == [pipeline.some_cancelled(some).passed for some in (whole, whole.slice(2))]
+
+
 def table(**columns: list[Any]) -> pa.Table:
     return pa.table(columns)
 

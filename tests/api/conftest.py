@@ -21,6 +21,7 @@ from riparian.api import server, settings
 from riparian.assets.bundles import bundle_digest
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
+from riparian.assets.parameters import ParameterSpec
 from riparian.assets.partitions import One
 from riparian.assets.policy import Policy
 from riparian.assets.tasks import Argument, Ref, TaskSpec
@@ -60,7 +61,13 @@ def made(key: str, consumes: str | None = None, policy: Policy | None = None) ->
     task = TaskSpec(name=key, module="code", qualname="numbers", returns="dict", arguments=taken, output=key)
     asset = AssetSpec(key=AssetKey(key), kind="asset", format="json", producer=key, policy=policy)
     workflow = WorkflowSpec(
-        key=key, inputs=inputs, produces=(AssetKey(key),), tasks=(task,), trigger=trigger, fingerprint="one"
+        key=key,
+        inputs=inputs,
+        produces=(AssetKey(key),),
+        tasks=(task,),
+        trigger=trigger,
+        parameters=(ParameterSpec(name="n", type="int", default=0),),
+        fingerprint="one",
     )
     return asset, workflow
 

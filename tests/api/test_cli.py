@@ -191,6 +191,7 @@ def test_lists_are_plain_lines_in_a_pipe(demo: Doors) -> None:
     [
         (("runs", "--state", "succeeded"), "demo.total"),
         (("why", "demo.total"), "demo.total: "),
+        (("checks", "demo.total"), ""),
         (("lineage", "demo.total"), "demo.numbers\tdemo.total"),
         (("lineage", "demo.total", "--level", "version"), "demo.numbers"),
         (("policy", "show", "demo.total"), "demo.numbers"),
@@ -233,6 +234,8 @@ def test_logs_are_printed_as_they_are(demo: Doors) -> None:
         (("policy", "set", "demo.total"), 2),
         (("policy", "set", "demo.total", "--nobody", "--reader", "ops"), 2),
         (("run", "demo.total", "--param", "n"), 2),
+        (("run", "demo.total", "--param", "m=1"), 2),
+        (("run", "demo.total", "--param", "n=x"), 2),
         (("run", "demo.total", "--partition", "2020-01-01"), 2),
         (("why", "demo.nothing"), 4),
         (("data", "demo.nothing", "-o", "nothing.bin"), 4),

@@ -41,6 +41,7 @@ ASKING: dict[tuple[str, ...], tuple[str, ...]] = {
     ("rerun",): (NO_RUN,),
     ("token", "revoke"): (NO_RUN,),
     ("why",): (NOTHING,),
+    ("checks",): (NOTHING,),
     ("lineage",): (NOTHING,),
     ("data",): (NOTHING,),
     ("run",): (NOTHING,),
@@ -55,7 +56,7 @@ OTHERS = {("init",), ("doctor",), ("dev",), ("serve",), ("check",)}
 """The commands that ask nobody; their own tests say how they end."""
 
 LOOKING = {
-    *{("ls",), ("runs",), ("why",), ("lineage",), ("files",), ("data",), ("logs",), ("plan",)},
+    *{("ls",), ("runs",), ("why",), ("checks",), ("lineage",), ("files",), ("data",), ("logs",), ("plan",)},
     ("policy", "show"),
 }
 """The commands that ask and change nothing. Only they can look as somebody else."""

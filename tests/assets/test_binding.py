@@ -266,3 +266,26 @@ def test_annotations_as_text() -> None:
     """Text is evaluated in its module; what only type checkers import is known by its import."""
     assert dict[str, int] == evaluate("dict[str, int]", {}, {})
     assert Unresolved("pyarrow.Table") == evaluate("pa.Table", {}, {"pa": "pyarrow"})
+
+
+def test_keyword_options_of_plain_types_are_parameters_of_a_run() -> None:
+    """Behind * and with a default; what stands before it, or has another type, nobody else can give."""
+
+    @asset("air.delays")
+    def delays(flights: Table, unit: str = "h", *, days: int = 7, by: dict | None = None) -> Table: ...
+
+    found = bound(delays, "air.flights")
+
+    assert [("days", "int", 7)] == [(p.name, p.type, p.default) for p in found.parameters]
+    assert [("flights", "input"), ("days", "param")] == [(a.parameter, a.ref.kind) for a in found.arguments]
+
+
+def test_a_keyword_option_that_is_named_as_an_input_is_one() -> None:
+    """inputs= says what it receives."""
+
+    @asset("air.delays", inputs={"days": "air.days"})
+    def delays(*, days: int = 7) -> Table: ...
+
+    found = bound(delays, "air.days")
+
+    assert ((), ["air.days"]) == (found.parameters, [i.asset for i in found.inputs])

@@ -14,6 +14,7 @@ from riparian.assets.triggers import (
     OnUpdate,
     Signals,
     Trigger,
+    checks_passed,
     eager,
     fresher_than,
     lazy,
@@ -34,7 +35,8 @@ SIX, FIRST = on_cron("0 6 * * *"), on_cron("0 6 1 * *", timezone="Europe/Berlin"
 
 keys = st.lists(st.sampled_from(["x.a", "x.b", "x.c"]), max_size=2, unique=True)
 states = st.recursive(
-    keys.map(lambda k: missing(*k)), lambda s: st.tuples(s, s).map(lambda p: p[0] & p[1]) | s.map(lambda t: ~t)
+    keys.map(lambda k: missing(*k)) | keys.map(lambda k: checks_passed(*k)),
+    lambda s: st.tuples(s, s).map(lambda p: p[0] & p[1]) | s.map(lambda t: ~t),
 )
 SPANS = {"1m": 60, "2h": 7_200, "90s": 90, "1d": 86_400}
 spans = st.sampled_from(sorted(SPANS))
@@ -54,7 +56,7 @@ triggers = st.recursive(
 )
 some = st.frozensets(st.sampled_from(["x.a", "x.b", "x.c"]))
 moments = st.dictionaries(st.sampled_from(["x.a", "x.b", "x.c"]), st.integers(1, 200_000_000_000))
-NAMES = {f.__name__: f for f in (fresher_than, manual, missing, not_more_often_than, on_cron, on_update)}
+NAMES = {f.__name__: f for f in (checks_passed, fresher_than, manual, missing, not_more_often_than, on_cron, on_update)}
 signals = st.builds(
     Signals,
     updated=some,
@@ -66,6 +68,7 @@ signals = st.builds(
     took=st.integers(0, 9_000_000_000),
     due=st.frozensets(st.sampled_from([SIX.name, FIRST.name])),
     missing=some | some.map(lambda s: s | {OUT}),
+    unchecked=some,
     consumes=st.just(frozenset({A, B})),
     makes=st.just(frozenset({OUT})),
 )
@@ -410,3 +413,15 @@ def test_a_trigger_of_very_many_parts_is_refused(kind: str) -> None:
         trigger_from_json({"kind": kind, "triggers": [updates[0], inner]})
     assert MOST_PARTS == len(list(trigger_from_json({"kind": kind, "triggers": updates[1:]}).parts))
     assert 600 == len(on_update(*(f"n.a{n}" for n in range(600))).assets)
+
+
+def test_checks_passed_asks_for_all_of_the_named_or_of_the_consumed() -> None:
+    """One asset whose checks have not all passed is enough to wait; it is a state, and so may be negated."""
+    some = Signals(unchecked=frozenset({A}), consumes=frozenset({A, B}))
+
+    assert [False, False, True, True] == [
+        trigger.holds(some) for trigger in (checks_passed(), checks_passed(A, B), checks_passed(B), ~checks_passed())
+    ]
+    assert {A, B} == checks_passed().checked([A, B])
+    assert {OUT} == (on_update() & ~checks_passed(OUT)).checked([A, B])
+    assert (OUT,) == checks_passed(OUT).assets

@@ -334,3 +334,18 @@ def test_every_call_comes_after_what_it_takes(shape: list[int]) -> None:
     for name, call in composed(body).calls.items():
         assert {r.name for ref in call.arguments.values() for r in ref.walk() if r.kind == "task"} <= seen
         seen.add(name)
+
+
+def test_a_parameter_of_the_body_is_passed_on_and_nothing_else() -> None:
+    """It is a reference: a task receives it; it is neither mapped over nor part of a list."""
+
+    def body(n: Any, *, by: int = 2) -> Any:
+        return {"n.a": square(n, by=by)}
+
+    call = compose(body, ("n",), ("n.a",), ("by",)).calls["square"]
+
+    assert {"n": Ref(kind="input", name="n"), "by": Ref(kind="param", name="by")} == call.arguments
+    with pytest.raises(DeclarationError, match="let a task return a list"):
+        compose(lambda *, by: {"n.a": square.map(by)}, (), ("n.a",), ("by",))
+    with pytest.raises(DeclarationError, match="a parameter of its own"):
+        compose(lambda *, by: {"n.a": total([square(1), by])}, (), ("n.a",), ("by",))

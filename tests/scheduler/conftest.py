@@ -16,8 +16,10 @@ import pytest
 
 from riparian.assets.arrival import FileDrop
 from riparian.assets.bundles import bundle_digest
+from riparian.assets.checks import CheckSpec
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
+from riparian.assets.parameters import ParameterSpec
 from riparian.assets.partitions import Daily, Partitions, default_mapping
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
@@ -49,6 +51,11 @@ def task_of(key: str, inputs: tuple[InputSpec, ...], retry: Retry = Retry()) -> 
         Argument(parameter=i.parameter, type="dict", ref=Ref(kind="input", name=i.parameter)) for i in inputs
     )
     return TaskSpec(name=key, module="code", qualname=key, returns="dict", arguments=arguments, output=key, retry=retry)
+
+
+def is_check(lease: Lease) -> bool:
+    """Whether the lease is of a check."""
+    return lease.entry is not None and lease.entry.returns == "bool"
 
 
 class Plant:
@@ -120,6 +127,8 @@ class Plant:
         inputs: dict[str, tuple[InputSpec, ...]] | None = None,
         tasks: dict[str, tuple[TaskSpec, ...]] | None = None,
         said: dict[str, dict[str, Any]] | None = None,
+        checks: dict[str, tuple[CheckSpec, ...]] | None = None,
+        parameters: dict[str, dict[str, int]] | None = None,
     ) -> Manifest:
         """Declares assets by what each consumes; what is only consumed is a source. Fingerprints hold ``code``;
         ``said`` are other fields of workflows, by key."""
@@ -154,6 +163,11 @@ class Plant:
                         tasks=(tasks or {}).get(key) or (task_of(key, specified, retry),),
                         trigger=(triggers or {}).get(key, OnUpdate()),
                         partitions=parts[key],
+                        checks=(checks or {}).get(key, ()),
+                        parameters=tuple(
+                            ParameterSpec(name=name, type="int", default=default)
+                            for name, default in (parameters or {}).get(key, {}).items()
+                        ),
                         fingerprint=f"{code}:{key}",
                         **(said or {}).get(key, {}),
                     )
@@ -198,7 +212,7 @@ class Plant:
     def take(self, want: int = 1) -> list[Lease]:
         return list(self.ask(want=want).leases)
 
-    def done(self, lease: Lease, content: str | None = None) -> Report:
+    def done(self, lease: Lease, content: Any = None) -> Report:
         """The report of a success, with the content that follows from the lease's inputs."""
         text = json.dumps(content if content is not None else self.content(lease))
         outputs = tuple(
@@ -230,9 +244,11 @@ class Plant:
             raised=raised,
         )
 
-    def content(self, lease: Lease) -> str:
+    def content(self, lease: Lease) -> Any:
         if lease.ingest is not None:
             return lease.ingest.fingerprint
+        if is_check(lease):
+            return True
         made = ",".join(f"{p.partition}={json.loads(p.content or '')}" for i in lease.inputs for p in i.pieces)
         return f"{lease.workflow}({made})" if lease.task == lease.workflow else f"{lease.task}({made})"
 
@@ -241,7 +257,8 @@ class Plant:
         ran = []
         while leases := self.take(8):
             for lease in leases:
-                ran.append(f"{lease.workflow}[{lease.partition}]" if lease.partition else lease.workflow)
+                what = lease.task if is_check(lease) else lease.workflow
+                ran.append(f"{what}[{lease.partition}]" if lease.partition else what)
                 assert [200] == [r.status for r in self.ask(self.done(lease)).results]
         return ran
 

@@ -16,7 +16,9 @@ EVE = Principal(name="eve")
 @pytest.fixture
 def queued(plant):
     """a → b → c; the first run of b waits for a worker."""
-    plant.apply({"b": ["a"], "c": ["b"]}, policies={"a": Policy(readers={"ops", "owners"})})
+    plant.apply(
+        {"b": ["a"], "c": ["b"]}, parameters={"b": {"bad": 0}}, policies={"a": Policy(readers={"ops", "owners"})}
+    )
     plant.drop("a", "one")
     plant.ask(plant.done(plant.take()[0]))
     return plant
@@ -33,7 +35,9 @@ def test_a_queued_run_never_starts(queued):
 
     assert [] == queued.settle()
     assert ("cancelled", "cancelled by me") == (newest(queued)["state"], newest(queued)["error"])
-    queued.apply({"b": ["a"], "c": ["b"]}, policies={"a": Policy(readers={"ops", "owners"})})
+    queued.apply(
+        {"b": ["a"], "c": ["b"]}, parameters={"b": {"bad": 0}}, policies={"a": Policy(readers={"ops", "owners"})}
+    )
     assert [] == queued.settle()
     assert 1 == len(queued.runs("b"))
 
@@ -65,7 +69,7 @@ def test_a_request_that_comes_to_nothing_takes_no_update_with_it(queued, end: st
     assert "b(=one)" == queued.head("b")
     leases = {x.workflow: x for x in queued.take(8)}
     run = newest(queued)
-    assert (run["id"], params) == (leases["b"].run, leases["b"].params)
+    assert (run["id"], {"bad": 0, **params}) == (leases["b"].run, leases["b"].params)
     if end == "cancelled":
         cancel(queued.plane, run["id"], ME)
     else:

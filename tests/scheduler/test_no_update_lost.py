@@ -13,6 +13,9 @@ from riparian.scheduler import request, sessions
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 
+X = {"x": 0}
+"""The parameter that every workflow has."""
+
 DAYS = ("2020-01-01", "2020-01-02")
 
 HOUR = 3_600_000_000
@@ -76,6 +79,7 @@ def act(plant, held, sources, daily, step, number):
             code=f"code{number % 3}",
             rebuild="latest" if step == "rebuild" else "none",
             triggers=plant.triggers,
+            parameters=dict.fromkeys(plant.edges, X),
         )
     elif step == "tick":
         plant.now += (1 + number % 3) * HOUR // 2
@@ -104,7 +108,7 @@ def test_everything_ends_up_made_from_the_newest(make_plant, graph, steps, seed)
     edges, daily = graph
     plant = make_plant()
     plant.edges, plant.triggers = {**edges, "anchor": ["s", "w"]}, {}
-    plant.apply(plant.edges, daily=daily)
+    plant.apply(plant.edges, daily=daily, parameters=dict.fromkeys(plant.edges, X))
     held, sources = [], {}
     for step, number in steps:
         act(plant, held, sources, daily, step, number)
@@ -187,7 +191,7 @@ def test_ticks_lose_nothing_and_run_nothing_twice(make_plant, graph, gates, seed
     plant = make_plant()
     plant.edges = edges
     plant.triggers = {a: GATES[g] for a, g in zip(edges, gates, strict=False) if g}
-    plant.apply(edges, daily=daily, triggers=plant.triggers)
+    plant.apply(edges, daily=daily, triggers=plant.triggers, parameters=dict.fromkeys(edges, X))
     # Drawn by a seed: long histories are what finds anything, and lists are drawn short.
     rng, held, sources = random.Random(seed), [], {}
     for _ in range(length):

@@ -6,6 +6,7 @@ import pytest
 
 from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
+from riparian.assets.tasks import Argument, Ref, TaskSpec
 from riparian.scheduler import events, policies, request
 from riparian.scheduler.cancel import cancel
 from riparian.scheduler.rerun import rerun
@@ -14,6 +15,14 @@ from riparian.storage.access.rights import Judge
 ME = Principal(name="me", groups=frozenset({"owners"}))
 ANA = Principal(name="ana", groups=frozenset({"ops"}))
 EVE = Principal(name="eve")
+TASK = TaskSpec(
+    name="b",
+    module="code",
+    qualname="b",
+    returns="dict",
+    arguments=(Argument(parameter="n", type="int", ref=Ref(kind="param", name="days")),),
+    output="b",
+)
 
 
 @pytest.fixture
@@ -57,6 +66,47 @@ def test_bad_parameters_are_refused(made, params):
     """What is no JSON, or is data, is refused before anything is planned."""
     with pytest.raises(Invalid, match="parameters"):
         request.materialize(made.plane, "b", "", ME, params)
+
+
+@pytest.mark.parametrize("params", [{"day": 1}, {"days": "7"}, {"days": 7.0}, {"days": True}, {"days": 2**70}])
+def test_parameters_are_judged_by_what_is_declared(plant, params):
+    """Who errs in a name or a type reads which there are."""
+    plant.apply({"b": ["a"]}, parameters={"b": {"days": 7}})
+
+    with pytest.raises(Invalid, match=r"there are: days \(int, otherwise 7\)"):
+        request.materialize(plant.plane, "b", "", ME, params)
+
+
+def test_a_parameter_that_nobody_gives_has_its_default(plant):
+    """The run shows the value either way; other values are another seed, and what they made is made anew by news."""
+    plant.apply({"b": ["a"]}, parameters={"b": {"days": 7}}, tasks={"b": (TASK,)})
+    plant.drop("a", "one")
+    plant.settle()
+    seen = []
+    for params in ({}, {"days": 7}, {"days": 30}):
+        request.materialize(plant.plane, "b", "", ME, params)
+        [lease] = plant.take()
+        seen.append((lease.constants, lease.seed))
+        plant.ask(plant.done(lease))
+
+    assert [{"n": 7}, {"n": 7}, {"n": 30}] == [constants for constants, _ in seen]
+    assert [True, False] == [seen[0][1] == seed for _, seed in seen[1:]]
+    assert [{"days": n} for n in (30, 7, 7, 7)] == [run["params"] for run in plant.runs("b")]
+    plant.drop("a", "one")
+    assert ["a", "b"] == plant.settle()
+    plant.drop("a", "one")
+    assert ["a"] == plant.settle()
+
+
+def test_what_is_queued_shows_its_parameters(plant):
+    """So that the plan tells what it is about to do; only to who may read the data."""
+    plant.apply({"b": ["a"]}, parameters={"b": {"days": 7}}, policies={"a": Policy(readers={"ops"})})
+    plant.drop("a", "one")
+    plant.settle()
+    request.materialize(plant.plane, "b", "", ME, {"days": 1})
+    shown = [plant.plane.access.as_principal(p).plan().items for p in (ME, ANA)]
+
+    assert [[None], [{"days": 1}]] == [[item["params"] for item in items] for items in shown]
 
 
 def test_deep_parameters_are_refused(made):
@@ -152,7 +202,7 @@ def test_a_partition_that_an_apply_takes_away_meanwhile_is_refused(plant, monkey
 
 def test_a_request_that_fails_holds_up_nobody(plant):
     """What was made before it is as good as it was: what is made from that goes on."""
-    plant.apply({"b": ["a"], "c": ["b", "x"]})
+    plant.apply({"b": ["a"], "c": ["b", "x"]}, parameters={"b": {"bad": 0}})
     plant.drop("a", "one")
     plant.drop("x", "one")
     plant.settle()

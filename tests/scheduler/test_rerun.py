@@ -13,6 +13,7 @@ from riparian.scheduler.rerun import rerun
 ME = Principal(name="me", groups=frozenset({"owners"}))
 ANA = Principal(name="ana", groups=frozenset({"ops"}))
 EVE = Principal(name="eve")
+N = {"b": {"n": 0}}
 
 
 def task(name, *refs, output=""):
@@ -32,7 +33,7 @@ FOUR = (
 @pytest.fixture
 def made(plant):
     """b was made from a with parameters, then a was updated and b's code changed."""
-    plant.apply({"b": ["a"]}, policies={"a": Policy(readers={"ops", "owners"})})
+    plant.apply({"b": ["a"]}, policies={"a": Policy(readers={"ops", "owners"})}, parameters=N)
     plant.drop("a", "one")
     plant.settle()
     request.materialize(plant.plane, "b", "", ME, {"n": 7})
@@ -45,7 +46,7 @@ def test_it_runs_with_the_same_parameters_and_todays_inputs_and_code(made):
     old = made.runs("b")[0]
     made.drop("a", "two")
     made.settle()
-    made.apply({"b": ["a"]}, code="two", policies={"a": Policy(readers={"ops", "owners"})})
+    made.apply({"b": ["a"]}, code="two", policies={"a": Policy(readers={"ops", "owners"})}, parameters=N)
     asked = rerun(made.plane, old["id"], ME)
     [lease] = made.take()
     made.ask(made.done(lease))
@@ -127,7 +128,7 @@ def test_a_removed_workflow_is_not_run(made):
 def test_a_partition_that_is_no_more_is_not_run(made):
     """b was in one piece, and is cut into days now."""
     old = made.runs("b")[0]["id"]
-    made.apply({"b": ["a"]}, daily=("a", "b"), policies={"a": Policy(readers={"ops", "owners"})})
+    made.apply({"b": ["a"]}, daily=("a", "b"), policies={"a": Policy(readers={"ops", "owners"})}, parameters=N)
 
     with pytest.raises(Conflict, match="no partition"):
         rerun(made.plane, old, ME)
@@ -221,3 +222,11 @@ def test_only_its_owner_lets_it_go_on(failed):
     """As only its owner runs it again."""
     with pytest.raises(Refused):
         rerun(failed.plane, failed.runs("w")[0]["id"], EVE, from_failed=True)
+
+
+def test_parameters_that_are_declared_no_more_are_not_given_again(made):
+    """The answer says which, and what there is now."""
+    made.apply({"b": ["a"]}, policies={"a": Policy(readers={"ops", "owners"})}, parameters={"b": {"m": 1}})
+
+    with pytest.raises(Conflict, match=r"no parameter 'n'; there are: m \(int, otherwise 1\)"):
+        rerun(made.plane, made.runs("b")[0]["id"], ME)

@@ -227,7 +227,7 @@ def test_asking_twice_for_the_same_rebuild_makes_one_run(plant):
 
 def test_every_request_runs_as_it_was_asked(plant):
     """Requests one after the other, while one is queued or running, each run, with their own parameters."""
-    plant.apply({"b": ["a"]})
+    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}})
     plant.drop("a", "one")
     plant.settle()
     for x in (1, 2, 3):
@@ -241,7 +241,7 @@ def test_every_request_runs_as_it_was_asked(plant):
         seen += [x.params for x in leases if x.workflow == "b"]
         plant.ask(*[plant.done(x) for x in leases])
 
-    assert [{"x": n} for n in (1, 2, 3, 4)] == sorted((s for s in seen if s), key=lambda p: p["x"])
+    assert [{"x": n} for n in (1, 2, 3, 4)] == sorted((s for s in seen if s["x"]), key=lambda p: p["x"])
     assert "b(=two)" == plant.head("b")
 
 
@@ -466,13 +466,13 @@ def test_a_repeated_rebuild_forgets_no_update(plant):
 
 def test_a_repeated_rebuild_forgets_no_request(plant):
     """What a person asked for while a rebuild runs survives that the rebuild is asked for again."""
-    plant.apply({"b": ["a"]})
+    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}})
     plant.drop("a", "one")
     plant.settle()
-    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}}, code="two", rebuild="latest")
     (rebuild,) = plant.take()
     request.materialize(plant.plane, "b", "", ME, {"x": 1})
-    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
+    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}}, code="two", rebuild="latest")
     plant.ask(plant.done(rebuild))
     (asked,) = plant.take()
 

@@ -28,6 +28,7 @@ from riparian import (
     Retry,
     asset,
     branch,
+    check,
     manual,
     on_cron,
     on_update,
@@ -242,12 +243,32 @@ def test_parameters_reach_the_function() -> None:
     """By their names, as `riparian run --param` gives them."""
 
     @asset("p.asked", trigger=manual())
-    def asked(ctx: Context) -> dict:
-        return dict(ctx.params)
+    def asked(ctx: Context, *, asset: int = 0, top: str = "a") -> dict:
+        return {"given": [asset, top], **ctx.params}
 
     with Instance.of(asked) as instance:
-        assert {"asset": 1, "top": [2]} == instance.materialize(asked, asset=1, top=[2])
-        assert [{"asset": 1, "top": [2]}] == [run.params for run in instance.runs(asked)]
+        assert {"asset": 1, "given": [1, "a"], "top": "a"} == instance.materialize(asked, asset=1)
+        assert [{"asset": 1, "top": "a"}] == [run.params for run in instance.runs(asked)]
+        with pytest.raises(Invalid, match=r"no parameter 'to'; there are: asset \(int, otherwise 0\), top"):
+            instance.materialize(asked, to="b")
+
+
+def test_checks_run_with_what_they_check() -> None:
+    """A blocking one that does not pass is told with the run, and the former value stays."""
+
+    @asset("p.made", trigger=manual())
+    def made(*, n: int = 1) -> int:
+        return n
+
+    @check(made, blocking=True)
+    def positive(made: int) -> bool:
+        return made > 0
+
+    with Instance.of(made, positive) as instance:
+        assert 2 == instance.materialize(made, n=2)
+        with pytest.raises(RunFailed, match=r"p\.made did not pass the check p\.made\.positive"):
+            instance.materialize(made, n=-1)
+        assert 2 == instance.read(made)
 
 
 def test_what_a_task_raises_is_raised_in_the_test() -> None:

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from riparian.assets.arrival import FileDrop
+from riparian.assets.checks import CheckSpec
 from riparian.assets.errors import Location
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
+from riparian.assets.parameters import ParameterSpec
 from riparian.assets.partitions import AllPartitions, Daily, One
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
@@ -99,6 +101,24 @@ def test_changed_code_is_named():
 
     assert [("code", "m.LIMIT changed", True)] == told(manifest(edited, units=deep))
     assert [("code", "m.b, m.more changed", True)] == told(manifest(edited, units=new))
+
+
+def test_checks_and_what_a_person_may_give():
+    """A check is of what is made, so none makes anything stale; a default is part of the code."""
+    full = CheckSpec(asset=B, name="full", module="m", qualname="full", parameter="b", type="dict", returns="bool")
+    before = manifest(replace(FLOW, checks=(full,), parameters=(ParameterSpec(name="days", type="int", default=7),)))
+    blocking = replace(full, blocking=True)
+    late = ParameterSpec(name="days", type="int", default=9)
+    after = manifest(replace(FLOW, fingerprint="two", checks=(blocking,), parameters=(late,)), units={})
+
+    assert [("parameters", "days is 9 by default, was 7", True), ("checks", "the check b.full blocks now", False)] == [
+        c for c in told(after, before=before) if c[0] in ("parameters", "checks")
+    ]
+    assert [
+        ("parameters", "takes days no more", False),
+        ("checks", "also runs the check b.other", False),
+        ("checks", "runs the check b.full no more", False),
+    ] == told(manifest(replace(FLOW, checks=(replace(full, name="other"),))), before=before)
 
 
 def test_code_that_stands_alone_is_named_by_its_task():

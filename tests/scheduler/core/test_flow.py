@@ -246,3 +246,36 @@ def test_each_task_is_looked_at_as_often_as_something_before_it_is_settled(monke
 
     assert {f"t{n}": "skipped" for n in range(1, 101)} == told(*chain, t0=EMPTY)
     assert 2 * len(chain) > len(looks)
+
+
+ALL = (result("x"), result("y"))
+JOINED = (Ref(kind="list", items=ALL),)
+CHOSEN = (Ref(kind="choice", name="d", labels=("storm", "calm"), items=ALL),)
+
+
+@pytest.mark.parametrize(
+    ("refs", "x", "y", "becomes"),
+    [
+        # What takes each by a parameter of its own: Airflow's all_success, which skips with what is skipped.
+        (ALL, done(), done(), "ready"),
+        (ALL, done(), EMPTY, "skipped"),
+        (ALL, EMPTY, EMPTY, "skipped"),
+        (ALL, OPEN, EMPTY, "skipped"),
+        (ALL, done(), OPEN, None),
+        # A list: Airflow's none_failed_min_one_success. It waits for all, and is skipped when nothing is there.
+        (JOINED, done(), done(), "ready"),
+        (JOINED, done(), EMPTY, "ready"),
+        (JOINED, EMPTY, EMPTY, "skipped"),
+        (JOINED, OPEN, EMPTY, None),
+        (JOINED, done(), OPEN, None),
+        # A branch's result: what Airflow has one_success for. Only the road that was taken counts.
+        (CHOSEN, done(), EMPTY, "ready"),
+        (CHOSEN, EMPTY, done(), "skipped"),
+        (CHOSEN, done(), OPEN, "ready"),
+        (CHOSEN, OPEN, EMPTY, None),
+    ],
+)
+def test_joins_as_a_table(refs: tuple[Ref, ...], x: Ended, y: Ended, becomes: str | None) -> None:
+    """What becomes of a task when those before it are so. The rules of Airflow about failures have no place here: a
+    task that failed ends its run, and nothing of it is seen."""
+    assert becomes == told(step("join", *refs), x=x, y=y, d=done("storm")).get("join")

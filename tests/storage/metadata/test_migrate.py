@@ -222,3 +222,26 @@ def test_steps_of_the_second_schema_go_on(tmp_path: Path):
 
     assert {"air": Manifest(project="air", bundle="b")} == declared
     assert [("new", 7, ""), ("tried", 7, "@clock")] == [tuple(row) for row in steps]
+
+
+def test_declarations_of_the_second_schema_go_on(tmp_path: Path):
+    """A manifest of before there were checks and parameters has none, and is read by the number of today."""
+    path = tmp_path / "metadata.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    made = {"key": "air.late", "kind": "asset", "format": "json", "producer": "air.late"}
+    task = {"name": "late", "module": "m", "qualname": "late", "returns": "dict", "arguments": [], "output": "air.late"}
+    workflow = {"key": "air.late", "inputs": [], "produces": ["air.late"], "tasks": [task], "fingerprint": "f"}
+    workflow |= {"trigger": {"kind": "manual"}}
+    body = {"version": 2, "project": "air", "bundle": "b", "assets": [made], "workflows": [workflow]}
+    with create_engine(sqlite_url(path)).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0002")
+        conn.execute(text("INSERT INTO definition VALUES (1, 'air', 'b', 'me', 0, :body)"), {"body": json.dumps(body)})
+
+    database = Database(sqlite_url(path))
+    graph = database.read(GraphCache().at)
+    database.close()
+
+    found = graph.workflows["air.late"]
+    assert ("f", (), ()) == (found.fingerprint, found.checks, found.parameters)

@@ -1,5 +1,5 @@
-"""Limits, ranks and run time-outs; the moves of an asset in their order; workflows that come back remember what they
-waited for."""
+"""Limits, ranks and run time-outs; the moves of an asset in their order; what checks found; workflows that come back
+remember what they waited for."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def upgrade() -> None:
     _limits()
     op.create_index("ix_version_asset_head_seq", "version", ["asset", "head_seq"])
     _news()
+    _checks()
     _manifests()
 
 
@@ -58,6 +59,25 @@ def _limits() -> None:
 def _news() -> None:
     op.add_column("workflow", sa.Column("news_seq", sa.BigInteger(), server_default="0", nullable=False))
     op.execute("UPDATE workflow SET news_seq = adopted_seq")
+
+
+def _checks() -> None:
+    op.create_table(
+        "check_result",
+        sa.Column("version", Name, nullable=False),
+        sa.Column("name", Name, nullable=False),
+        sa.Column("asset", Name, nullable=False),
+        sa.Column("partition", Name, nullable=False),
+        sa.Column("run", Name, nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("blocking", sa.Boolean(), nullable=False),
+        sa.Column("metadata", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("version", "name"),
+    )
+    op.create_index("ix_check_result_asset_name_version", "check_result", ["asset", "name", "version"])
+    op.create_index("ix_check_result_run", "check_result", ["run"])
 
 
 def _manifests() -> None:

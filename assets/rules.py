@@ -11,12 +11,13 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 
 from riparian.assets.annotations import TYPES
-from riparian.assets.check_tasks import task_problems
+from riparian.assets.check_rules import check_problems
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
 from riparian.assets.partitions import Offset
 from riparian.assets.patterns import parse_pattern
+from riparian.assets.task_rules import task_problems
 
 FORMATS = frozenset(TYPES.values()) | {"csv"}
 """The formats that need no extension."""
@@ -207,6 +208,11 @@ def _tasks(project: _Project) -> Iterator[Problem]:
         yield from task_problems(workflow, project.by_key)
 
 
+def _checks(project: _Project) -> Iterator[Problem]:
+    for workflow in project.workflows:
+        yield from check_problems(workflow, project.by_key)
+
+
 def _triggers(project: _Project) -> Iterator[Problem]:
     for workflow in project.workflows:
         # That it is missing it may well wait for.
@@ -218,6 +224,32 @@ def _triggers(project: _Project) -> Iterator[Problem]:
                 remedy="Watch what it consumes: on_update()",
                 location=workflow.location,
             )
+
+
+def _asked_checks(project: _Project) -> Iterator[Problem]:
+    checked = {c.asset for w in project.workflows for c in w.checks}
+    for workflow in project.workflows:
+        consumed = [i.asset for i in workflow.inputs]
+        named = workflow.trigger.checked(())
+        for key in sorted(workflow.trigger.checked(consumed)):
+            asset = project.by_key.get(key)
+            if asset is None:
+                continue  # told by a rule of its own
+            if key in named and key not in checked:
+                yield Problem(
+                    code="no_checks",
+                    message=f"the trigger of {workflow.key} asks for the checks of {key}, which has none",
+                    remedy=f"Declare one by @check({key!r}), or take checks_passed(…) out",
+                    location=workflow.location,
+                )
+            elif key in checked and asset.partitions is not None and asset.partitions != workflow.partitions:
+                yield Problem(
+                    code="impossible_trigger",
+                    message=f"the trigger of {workflow.key} asks for the checks of {key}, which has other partitions",
+                    remedy="Let a workflow of the same partitions wait for them, or name what is meant in "
+                    "checks_passed(…)",
+                    location=workflow.location,
+                )
 
 
 def _cycles(project: _Project) -> Iterator[Problem]:
@@ -286,6 +318,8 @@ RULES: tuple[Callable[[_Project], Iterator[Problem]], ...] = (
     _names,
     _inputs,
     _tasks,
+    _checks,
     _triggers,
+    _asked_checks,
     _cycles,
 )

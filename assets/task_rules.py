@@ -9,6 +9,7 @@ from riparian.assets.annotations import DATACLASS, READS, TYPES, is_readable
 from riparian.assets.errors import Problem
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
+from riparian.assets.parameters import LONGEST_TEXT
 from riparian.assets.tasks import Argument, Ref, TaskSpec
 
 DECIDES = ("str", "bool", "")
@@ -84,8 +85,9 @@ def _named(workflow: WorkflowSpec, task: TaskSpec) -> str:
 def _constants(task: TaskSpec) -> int:
     import json  # only for what is mapped
 
-    refs = (r for a in task.arguments if a.parameter != task.mapped for r in a.ref.walk())
-    return sum(len(json.dumps(ref.value)) for ref in refs if ref.kind == "value")
+    refs = [r for a in task.arguments if a.parameter != task.mapped for r in a.ref.walk()]
+    given = sum(LONGEST_TEXT for ref in refs if ref.kind == "param")
+    return given + sum(len(json.dumps(ref.value)) for ref in refs if ref.kind == "value")
 
 
 def _strange(
@@ -105,7 +107,7 @@ def _strange(
     if task.mapped and task.mapped not in {a.parameter for a in task.arguments}:
         return f"is mapped over {task.mapped!r}, which it does not take"
     for ref in (r for a in task.arguments if a.parameter == task.mapped for r in a.ref.walk()):
-        if ref.kind == "list" or (ref.kind == "value" and not isinstance(ref.value, list)):
+        if ref.kind in ("list", "param") or (ref.kind == "value" and not isinstance(ref.value, list)):
             return f"goes through {ref.value!r}, which is no list"
     for road in task.roads:
         if road.decision not in before or road.label not in before[road.decision].labels:
@@ -113,6 +115,8 @@ def _strange(
     for ref in (r for a in task.arguments for r in a.ref.walk()):
         if ref.kind == "input" and ref.name not in inputs:
             return f"takes the input {ref.name!r}, which the workflow does not have"
+        if ref.kind == "param" and ref.name not in {p.name for p in workflow.parameters}:
+            return f"takes the parameter {ref.name!r}, which the workflow does not have"
         if ref.kind in ("task", "results", "choice") and ref.name not in before:
             return f"takes what {ref.name!r} makes, which does not come before it"
         if ref.kind in ("task", "results") and (ref.kind == "results") != bool(before[ref.name].mapped):
@@ -157,11 +161,11 @@ def _unreadable(
 
 
 def _unreadable_result(made: TaskSpec, argument: Argument, is_item: bool) -> Iterator[tuple[str, str]]:
-    stored = _stored(made.returns)
+    stored = stored_as(made.returns)
     if is_item and not made.mapped:
         if made.returns and made.returns != "list":
             yield f"goes through the items of {made.name}, which returns {made.returns}", "Let it return a list"
-        elif argument.type and _stored(argument.type) != "json":
+        elif argument.type and stored_as(argument.type) != "json":
             yield f"is an item of a list, which is no {argument.type}", "Annotate a type of JSON, or a dataclass"
     elif stored and argument.type and not is_readable(argument.type, stored):
         yield _wants(argument, f"what {made.name} returns is stored as {stored}", stored)
@@ -171,5 +175,6 @@ def _wants(argument: Argument, but: str, stored: str) -> tuple[str, str]:
     return f"wants {argument.type}, but {but}", f"Annotate it with one of: {', '.join(READS[stored])}"
 
 
-def _stored(type_name: str) -> str:
+def stored_as(type_name: str) -> str:
+    """Returns the format in which what a task returns is stored; empty where it is not known."""
     return "json" if type_name.startswith(DATACLASS) else TYPES.get(type_name, "")

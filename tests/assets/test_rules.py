@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 
 from riparian.assets.arrival import FileDrop
-from riparian.assets.check import CYCLES, check
-from riparian.assets.check_tasks import MOST_CONSTANTS, MOST_TASKS
+from riparian.assets.checks import CheckSpec
 from riparian.assets.errors import Location, Problem
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
+from riparian.assets.parameters import ParameterSpec
 from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, Offset, One
 from riparian.assets.policy import Policy
+from riparian.assets.rules import CYCLES, check
+from riparian.assets.task_rules import MOST_CONSTANTS, MOST_TASKS
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
-from riparian.assets.triggers import Trigger, missing, on_update
+from riparian.assets.triggers import Trigger, checks_passed, missing, on_update
 
 DAY = Daily("day", start="2013-01-01")
 Made = tuple[AssetSpec, WorkflowSpec]
@@ -399,3 +401,56 @@ def test_what_every_item_is_given_beside_itself_is_small(size: int, codes: list[
     mapped = replace(workflow, tasks=(task("m", items, beside, mapped="x"), *workflow.tasks))
 
     assert codes == [p.code for p in check([asset], [mapped])]
+
+
+def checked(pair: Made, name: str = "good") -> Made:
+    """The same with a check."""
+    asset, workflow = pair
+    spec = CheckSpec(asset=asset.key, name=name, module="m", qualname="f", parameter="x", type="dict", returns="bool")
+    return asset, replace(workflow, checks=(spec,))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "partitions", "code"),
+    [
+        (checks_passed("n.a"), DAY, None),
+        (checks_passed("n.a"), None, "impossible_trigger"),
+        (checks_passed(), None, "impossible_trigger"),
+        (checks_passed("n.b"), DAY, "no_checks"),
+        (~checks_passed("n.b"), DAY, "no_checks"),
+        (checks_passed("n.c"), DAY, "unknown_asset"),
+    ],
+)
+def test_a_trigger_asks_for_checks_that_there_are(trigger: Trigger, partitions: Any, code: str | None) -> None:
+    """Of assets that are declared, have checks, and the same partitions: of a set nobody could say it in one look."""
+    of_all = InputSpec(parameter="p", asset=AssetKey("n.a"), mapping=Identity() if partitions else AllPartitions())
+    found = problems(
+        checked(made("n.a", partitions=DAY)),
+        made("n.b", partitions=DAY),
+        made("n.user", of_all, partitions=partitions, trigger=trigger),
+    )
+
+    assert ([code] if code else []) == [p.code for p in found]
+
+
+def test_too_many_checks_are_told() -> None:
+    """Each is a step for every task that can make its asset: rows of every run."""
+    asset, workflow = made("n.a")
+    maker = workflow.tasks[0]
+    many = tuple(replace(maker, name=f"t{n}") for n in range(200))
+    named = [checked((asset, workflow), f"c{n}")[1].checks[0] for n in range(60)]
+
+    assert ["too_many_checks"] == [p.code for p in check([asset], [replace(workflow, tasks=many, checks=tuple(named))])]
+
+
+def test_a_task_takes_parameters_that_there_are() -> None:
+    """Only a manifest that nobody composed can be so; nor does one go through the items of a parameter."""
+    taken = takes(Ref(kind="param", name="days"), "int")
+
+    assert ["bad_composition"] == [p.code for p in composed(task("t", taken, output="n.a"))]
+    asset, workflow = made("n.a")
+    days = ParameterSpec(name="days", type="int", default=7)
+    for mapped, codes in (("", []), (taken.parameter, ["bad_composition"])):
+        own = task("t", taken, mapped=mapped, output="" if mapped else "n.a")
+        tasks = (own, *workflow.tasks) if mapped else (own,)
+        assert codes == [p.code for p in check([asset], [replace(workflow, tasks=tasks, parameters=(days,))])]
