@@ -35,6 +35,8 @@ CHAIN_LENGTH = 10
 CHAIN_ROUNDS = 10
 FAN_WIDTH = 500
 FAN_ROUNDS = 3
+INVALIDATED = 10_000
+QUESTION_SECONDS = 0.02
 MAP_WIDTH = 1_000
 MAP_ROUNDS = 3
 IDLE_SECONDS = 20.0
@@ -165,6 +167,28 @@ def _load_and_plan(folder: Path) -> Numbers:
     return {"load_s": statistics.median(loads), "plan_s": statistics.median(plans), "load_and_plan_s": both}
 
 
+def invalidation(folder: Path) -> Numbers:
+    """From the end of the function that makes what INVALIDATED others consume until the last of their runs is planned,
+    with a worker that takes up what is planned already; and how long a question over REST waits meanwhile."""
+    projects.fan(folder, INVALIDATED)
+    with running(folder) as plant:
+        command("apply", folder=folder)
+        plant.materialize("bench.root")
+        made = plant.stamps("root", 1)[0].ended
+        waits = []
+        while _runs_of_fan(folder) < INVALIDATED:
+            asked = time.perf_counter()
+            plant.ask("assets/bench.f0")
+            waits.append(1000 * (time.perf_counter() - asked))
+            time.sleep(QUESTION_SECONDS)
+        planned = time.time_ns()
+    return {
+        "planned_s": (planned - made) / 1e9,
+        "answer_p95_ms": sorted(waits)[int(len(waits) * 0.95)],
+        "answer_max_ms": max(waits),
+    }
+
+
 def partitions_1000000(folder: Path) -> Numbers:
     """An update of an hour among a million, and among a thousand; a tick that finds nothing to do."""
     many, few = windows.updates(folder / "many", 1_000_000), windows.updates(folder / "few", 1_000)
@@ -234,6 +258,7 @@ FIGURES: dict[str, Callable[[Path], Numbers]] = {
     "task_map": task_map,
     "definitions_1000": lambda folder: definitions(folder, 1_000),
     "definitions_10000": lambda folder: definitions(folder, 10_000),
+    "invalidation": invalidation,
     "partitions_1000000": partitions_1000000,
     "idle": idle,
     "first_result": first_result,
@@ -264,6 +289,11 @@ def _idle_tick_ms(folder: Path) -> float:
     finally:
         db.close()
     return statistics.median(times)
+
+
+def _runs_of_fan(folder: Path) -> int:
+    with closing(sqlite3.connect(f"file:{folder}/.riparian/metadata.db?mode=ro", uri=True)) as db:
+        return int(db.execute("SELECT count(*) FROM run WHERE workflow LIKE 'bench.f%'").fetchone()[0])
 
 
 def _last_commit(folder: Path, count: int, timeout_seconds: float = 60) -> int:

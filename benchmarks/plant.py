@@ -40,9 +40,13 @@ class Plant:
 
     def materialize(self, key: str) -> None:
         """Asks for a run; returns when the control plane has acknowledged it."""
+        self.ask(f"assets/{key}/materialize", b"{}")
+
+    def ask(self, path: str, body: bytes | None = None) -> None:
+        """Asks the control plane, and reads its answer; with a ``body``, for an act."""
         request = urllib.request.Request(
-            f"{self.url}/api/v1/assets/{key}/materialize",
-            data=b"{}",
+            f"{self.url}/api/v1/{path}",
+            data=body,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=60) as response:

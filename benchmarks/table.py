@@ -106,6 +106,12 @@ ROWS = (
         "–",
     ),
     Row(
+        "invalidation",
+        "update that makes 10,000 assets stale → all of their runs planned; REST meanwhile, p95 (slowest)",
+        "{planned_s:.1f} s; {answer_p95_ms:.0f} ms ({answer_max_ms:.0f})",
+        "REST goes on answering",
+    ),
+    Row(
         "partitions_1000000",
         "1,000,000 hours: update of one → its day planned (among 1,000); idle tick",
         "{update_ms:.1f} ms ({of_1000_ms:.1f}); {idle_tick_ms:.2f} ms",
