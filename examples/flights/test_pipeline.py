@@ -3,9 +3,10 @@
 import pytest
 
 from riparian import Policy
-from riparian.testing import Instance
+from riparian.testing import Instance, RunFailed
 
 DAY = "2013-02-08"
+AIRPORTS = ("EWR", "JFK", "LGA")
 WEATHER = [{"origin": "EWR", "time_hour": f"{DAY}T11:00:00Z", "precip": 0.0, "visib": 10.0, "wind_speed": 5.0}]
 AIRLINES = [{"carrier": "UA", "name": "United Air Lines Inc."}]
 
@@ -17,7 +18,7 @@ def flights(*, cancelled: int, late: int = 0) -> list[dict]:
             "day": 8,
             "carrier": "UA",
             "flight": 1000 + n,
-            "origin": "EWR",
+            "origin": AIRPORTS[n % 3],
             "dest": "BOS",
             "time_hour": f"{DAY}T11:00:00Z",
             "sched_dep_time": 600,
@@ -64,7 +65,7 @@ def test_two_are_a_storm_and_each_airport_is_looked_at(air: Instance):
     air.run()
     report, (run,) = air.read("air.report", DAY), air.runs("air.daily_report")
 
-    assert ("storm", [20, 0, 0]) == (report["road"], [airport["flights"] for airport in report["airports"]])
+    assert ("storm", [7, 7, 6]) == (report["road"], [airport["flights"] for airport in report["airports"]])
     assert ("succeeded", "skipped") == (run.steps["storm_report"], run.steps["calm_report"])
     assert 2 == len(air.read("air.watchlist", DAY))
 
@@ -76,6 +77,17 @@ def test_a_corrected_delivery_changes_the_road(air: Instance):
 
     assert "calm" == air.read("air.report", DAY)["road"]
     assert 2 == len(air.runs("air.daily_report", DAY))
+
+
+def test_a_day_that_was_cut_off_is_seen_by_nobody(air: Instance):
+    air.drop("air.flights_csv", flights(cancelled=1)[:2], DAY)
+    with pytest.raises(RunFailed, match="all_airports"):
+        air.run()
+
+    air.assert_reason("air.report", "waiting_for_input", DAY)
+    air.drop("air.flights_csv", flights(cancelled=1), DAY)
+    air.run()
+    assert "calm" == air.read("air.report", DAY)["road"]
 
 
 def test_a_repeated_delivery_runs_nothing(air: Instance):

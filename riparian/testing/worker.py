@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from riparian.scheduler import dispatch, sessions
 from riparian.scheduler.core.protocol import (
@@ -48,6 +48,8 @@ _SET_APART = (
     .values(pool=ARRIVALS)
 )
 
+_STATE = select(step.c.state).where(step.c.id == bindparam("id"))
+
 Failures = dict[str, deque[BaseException]]
 
 
@@ -75,11 +77,18 @@ class Worker:
         self.failures: Failures = {}
 
     def perform(self, *, arrivals_only: bool = False) -> list[Performed]:
-        """Performs what is ready now; of what becomes ready by that, nothing."""
+        """Performs what is ready now; of what becomes ready by that, nothing, and nothing of a run that ends by it."""
         self._plane.db.write(lambda tx: tx.conn.execute(_SET_APART))
         pools = [ARRIVALS] if arrivals_only else [ARRIVALS, DEFAULT_POOL]
         taken = [(self._sessions[pool], lease) for pool in pools for lease in self._take(self._sessions[pool])]
-        return [self._attempt(session, lease) for session, lease in sorted(taken, key=lambda pair: _order(pair[1]))]
+        performed = []
+        for session, lease in sorted(taken, key=lambda pair: _order(pair[1])):
+            if self._is_held(lease):
+                performed.append(self._attempt(session, lease))
+        return performed
+
+    def _is_held(self, lease: Lease) -> bool:
+        return self._plane.db.read(lambda tx: tx.conn.scalar(_STATE, {"id": lease.step})) == "leased"
 
     def _take(self, session: Session) -> list[Lease]:
         leases: list[Lease] = []

@@ -254,7 +254,8 @@ def test_parameters_reach_the_function() -> None:
 
 
 def test_checks_run_with_what_they_check() -> None:
-    """A blocking one that does not pass is told with the run, and the former value stays."""
+    """A blocking one that does not pass is told with the run, which ends, and the former value stays."""
+    seen: list[int] = []
 
     @asset("p.made", trigger=manual())
     def made(*, n: int = 1) -> int:
@@ -264,11 +265,16 @@ def test_checks_run_with_what_they_check() -> None:
     def positive(made: int) -> bool:
         return made > 0
 
-    with Instance.of(made, positive) as instance:
+    @check(made)
+    def seen_later(made: int) -> bool:
+        seen.append(made)
+        return True
+
+    with Instance.of(made, positive, seen_later) as instance:
         assert 2 == instance.materialize(made, n=2)
         with pytest.raises(RunFailed, match=r"p\.made did not pass the check p\.made\.positive"):
             instance.materialize(made, n=-1)
-        assert 2 == instance.read(made)
+        assert (2, [2]) == (instance.read(made), seen)
 
 
 def test_what_a_task_raises_is_raised_in_the_test() -> None:
