@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, text
+from sqlalchemy import Row, Select, bindparam, func, select, text
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
@@ -21,6 +21,7 @@ from riparian.assets.partitions import (
     Interval,
     Keys,
     Last,
+    Partitions,
     Static,
     Windows,
     fits,
@@ -61,7 +62,12 @@ _RANGE = (
     .where(head.c.asset == bindparam("asset"), head.c.partition.between(bindparam("lo"), bindparam("hi")))
     .order_by(head.c.partition)
 )
-_NEWEST = select(head).where(head.c.asset == bindparam("asset")).order_by(head.c.partition.desc()).limit(1)
+_NEWEST = (
+    select(head)
+    .where(head.c.asset == bindparam("asset"), head.c.partition < bindparam("before"))
+    .order_by(head.c.partition.desc())
+    .limit(bindparam("most"))
+)
 _SET_ORIGINS = select(asset_origins.c.asset, asset_origins.c.origins).where(among(asset_origins.c.asset, "keys"))
 _WORKFLOWS = select(workflow).where(among(workflow.c.key, "keys"))
 _CONSUMED = select(consumed).where(
@@ -334,7 +340,7 @@ def latest_partition(tx: Tx, graph: Graph, key: str) -> str | None:
     newest = None
     edges = cutting_inputs(graph, key)
     for edge in edges:
-        top = tx.conn.execute(_NEWEST, {"asset": edge.asset}).first()
+        top = _newest(tx, edge.asset, edge.cut)
         needing = edge.down(Interval(top.partition, top.partition)) if top is not None else ()
         if not needing:
             return None
@@ -422,21 +428,25 @@ class _Levels:
             if 0 < have < need:
                 now, lack = None, Lack(have=have, need=need, of=0)
         elif edge.many:
-            now, lack = self._together(edge, keys)
+            now, lack, keys = self._together(edge, keys)
         else:
             now = self.heads.get((edge.asset, keys[0].lo))
         return InputFacts(edge=edge, now=now, then=then, keys=keys, lack=lack)
 
-    def _together(self, edge: Edge, keys: Keys) -> tuple[Level | None, Lack | None]:
+    def _together(self, edge: Edge, keys: Keys) -> tuple[Level | None, Lack | None, Keys]:
+        """Returns how they stand or what is missing, and ``keys`` without what is no partition of the asset any more."""
         assert edge.input is not None  # noqa: S101 - what is only watched is watched as a whole
-        rows = [r for interval in keys for r in self.ranges[edge.asset, interval] if fits(edge.cut, r.partition)]
+        looked = [(i, [(r, fits(edge.cut, r.partition)) for r in self.ranges[edge.asset, i]]) for i in keys]
+        rows = [r for _, found in looked for r, is_one in found if is_one]
         need = edge.input.mapping.required(keys, edge.cut)
         if len(rows) >= need:
             # Rows come in the order of their keys, and the digest does not depend on it.
             digest = digests.of_members((r.partition, r.digest) for r in rows)
-            return Level(max(r.seq for r in rows), digest, tuple(sorted({r.origins for r in rows}))), None
+            now = Level(max(r.seq for r in rows), digest, tuple(sorted({r.origins for r in rows})))
+            return now, None, tuple(part for i, found in looked for part in _parts(i, found))
         of = sum(edge.cut.count(i) for i in keys) if edge.cut is not None else 0
-        return None, Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
+        lack = Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
+        return None, lack, keys
 
     def unchecked(self, tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, dict[str, str]]:
         """Returns the assets whose checks each trigger asks for and that have not all passed, with the reason."""
@@ -479,6 +489,22 @@ def _is_last(edge: Edge) -> bool:
     return edge.input is not None and isinstance(edge.input.mapping, Last)
 
 
+def _parts(interval: Interval, found: Iterable[tuple[Any, bool]]) -> Iterator[Interval]:
+    """Yields the interval without the rows that are no partitions of the asset any more, though their names lie in it:
+    who is given an interval is given all of it."""
+    lo: str | None = interval.lo
+    hi: str | None = None
+    for row, is_one in found:
+        if is_one:
+            lo, hi = (row.partition if lo is None else lo), row.partition
+            continue
+        if lo is not None and hi is not None:
+            yield Interval(lo, hi)
+        lo = hi = None
+    if lo is not None:
+        yield Interval(lo, interval.hi)
+
+
 def _absent(edge: Edge, keys: Keys, there: Collection[str]) -> tuple[str, ...]:
     """Returns the first few windows that are missing. Keys that people chose are names, which not everybody may know:
     those are only counted."""
@@ -499,13 +525,13 @@ def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
     pairs: set[tuple[str, str]] = set()
     ranges: set[tuple[str, Interval]] = set()
     every: set[str] = set()
-    last: set[str] = set()
+    last: dict[str, Partitions | None] = {}
     for key, partition in targets:
         for e in graph.inputs(key):
             if _is_every(e):
                 every.add(e.asset)
             elif _is_last(e):
-                last.add(e.asset)
+                last[e.asset] = e.cut
             elif e.many:
                 ranges.update((e.asset, interval) for interval in e.up(Interval(partition, partition)))
             else:
@@ -521,9 +547,19 @@ def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
     for r in in_keys(tx, _SET_ORIGINS, every):
         members[r.asset].append(r.origins)
     sets = {r.key: (r.heads, Level(r.seq, r.digest, tuple(sorted(members[r.key])))) for r in in_keys(tx, _SETS, every)}
-    newest = {a: (h.partition, _of_head(h)) for a in last for h in tx.conn.execute(_NEWEST, {"asset": a})}
+    newest = {a: (h.partition, _of_head(h)) for a, cut in last.items() if (h := _newest(tx, a, cut)) is not None}
     found = {(a, i): tx.conn.execute(_RANGE, {"asset": a, "lo": i.lo, "hi": i.hi}).all() for a, i in ranges}
     return _Levels(heads, sets, newest, found)
+
+
+def _newest(tx: Tx, asset_key: str, cut: Partitions | None) -> Row[Any] | None:
+    """Returns the asset's head in the newest of the partitions that it is cut into now."""
+    before, most = EVERYTHING.hi, 1
+    while rows := tx.conn.execute(_NEWEST, {"asset": asset_key, "before": before, "most": most}).all():
+        if (found := next((r for r in rows if fits(cut, r.partition)), None)) is not None:
+            return found
+        before, most = rows[-1].partition, BATCH
+    return None
 
 
 def _of_head(row: Any) -> Level:

@@ -517,3 +517,43 @@ def test_partitions_that_are_declared_anew_break_nothing(plant):
     declare(plant, {"d": ["h"]}, {"h": DAY, "d": MONTH}, {("d", "h"): Overlapping(at_least=2)})
     plant.drop("h", "x", "2024-01-06")
     assert ["d[2024-01]"] == made(plant.settle(), "d")
+
+
+def test_what_was_cut_otherwise_is_not_received(plant):
+    """Hours that were taken in before the days lie between them by their names: a roll-up of the days is made from the
+    days alone, and carries the origins of those alone."""
+    declare(plant, {"h": ["s"]}, {"s": HOUR, "h": HOUR})
+    drop_hours(plant, "s", "2024-01-05", (5, 6))
+    plant.settle()
+    declare(plant, {"h": ["r"], "m": ["h"]}, {"r": DAY, "h": DAY, "m": MONTH}, {("m", "h"): Overlapping(at_least=2)})
+    plant.drop("r", "x", "2024-01-05")
+    plant.drop("r", "y", "2024-01-06")
+
+    assert ["m[2024-01]"] == made(plant.settle(), "m")
+    received = "2024-01-05=h(2024-01-05=x),2024-01-06=h(2024-01-06=y)"
+    assert f"m({received})" == plant.head("m", "2024-01")
+    assert [("h", "2024-01-01", "2024-01-05"), ("h", "2024-01-06", "2024-01-31")] == intervals(plant, "m")
+
+
+def intervals(plant, workflow: str) -> list[tuple[str, str, str]]:
+    """All that the workflow's newest run was pinned to."""
+    from riparian.storage.metadata import runs
+
+    newest = plant.runs(workflow)[0]["id"]
+    row = plant.plane.db.read(lambda tx: runs.by_id(tx, [newest])[newest])
+    return [(p["asset"], lo, hi) for p in json.loads(row.pins) for lo, hi in ((p["lo"], p["hi"]), *p["more"])]
+
+
+def test_the_last_of_the_windows_there_are(plant):
+    """A day of before sorts behind the month that it lies in: the newest month is the last all the same, and a new
+    workflow begins with it."""
+    declare(plant, {"a": ["s"]}, {"s": DAY, "a": DAY})
+    plant.drop("s", "day", "2024-01-20")
+    plant.settle()
+    declare(plant, {"a": ["s"]}, {"s": MONTH, "a": MONTH})
+    plant.drop("s", "month", "2024-01")
+    plant.settle()
+    declare(plant, {"a": ["s"], "b": ["a"], "c": ["a"]}, {"s": MONTH, "a": MONTH, "c": MONTH}, {("b", "a"): Last()})
+
+    assert ["b", "c[2024-01]"] == sorted(plant.settle())
+    assert "b(2024-01=a(2024-01=month))" == plant.head("b")
