@@ -35,7 +35,7 @@ def resume(plane: Plane, tx: Tx, graph: Graph, failed: Row[Any], cause: Cause) -
         raise Conflict(f"{known}: it {'is ' if failed.state in ('queued', 'running') else ''}{failed.state}{again}")
     if runs.is_unfinished(tx, failed.workflow, failed.partition):
         raise Conflict(f"{known}: another run of {failed.workflow} is under way; cancel that, or wait for its end")
-    if runs.last_tried(tx, failed.workflow, failed.partition) != failed.id:
+    if runs.last(tx, failed.workflow, failed.partition) != failed.id:
         raise Conflict(f"{known}: another run came since{again}")
     run = tx.new_id()
     values = {

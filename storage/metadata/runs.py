@@ -16,7 +16,7 @@ from riparian.scheduler.core.limits import BACK_OFF, POOL, Limits
 from riparian.storage.metadata import slots, timers
 from riparian.storage.metadata.among import among
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.schema import attempt, attempted, lineage, run, session, step, version
+from riparian.storage.metadata.schema import attempt, lineage, run, session, step, version
 
 # Written out and not bound, as text and not as a Boolean (which would add "= 1"): only then does a database see that a
 # partial index serves.
@@ -167,12 +167,17 @@ _CANCEL_REST = (
     .where(step.c.run == bindparam("run_id"), _IS_OPEN)
     .values(state="cancelled", epoch=step.c.epoch + 1, session=None)
 )
-_LAST_TRIED = select(attempted.c.run).where(
-    attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p")
+_LAST = (
+    select(run.c.id)
+    .where(run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"))
+    .order_by(run.c.created_at.desc(), run.c.id.desc())
+    .limit(1)
 )
 _STEPS_OF = select(step).where(step.c.run == bindparam("of_run")).order_by(step.c.id)
-_MADE_BY_STEP = select(version).where(version.c.step == bindparam("of_step")).order_by(version.c.id)
-_LINEAGE_OF = select(lineage).where(lineage.c.version == bindparam("of_version"))
+_MADE_BY_RUN = select(version).where(version.c.run == bindparam("of_run")).order_by(version.c.id)
+_LINEAGE_OF_RUN = (
+    select(lineage).join(version, version.c.id == lineage.c.version).where(version.c.run == bindparam("of_run"))
+)
 _ADD_VERSION = insert(version)
 _ADD_LINEAGE = insert(lineage)
 _LIVE_SESSIONS = (
@@ -379,24 +384,20 @@ def unblock(
     tx.conn.execute(_UNBLOCK, values)
 
 
-def last_tried(tx: Tx, workflow: str, partition: str) -> str | None:
-    """Returns the workflow partition's last run where it made nothing; None after a success."""
-    return tx.conn.execute(_LAST_TRIED, {"w": workflow, "p": partition}).scalar()
+def last(tx: Tx, workflow: str, partition: str) -> str | None:
+    """Returns the workflow partition's last run, however it ended."""
+    return tx.conn.execute(_LAST, {"w": workflow, "p": partition}).scalar()
 
 
 def take_over(tx: Tx, old: str, new: str) -> None:
     """Gives the run ``new`` the steps of ``old``: as they ended where they succeeded or were skipped, with what they
     made; else anew, blocked, or ready where a map became steps before."""
-    steps, made, lineages = [], [], []
+    steps: list[dict[str, Any]] = []
+    kept: dict[str, str] = {}
     for row in tx.conn.execute(_STEPS_OF, {"of_run": old}).all():
-        kept = row.state in ("succeeded", "skipped")
         values = {**row._mapping, "id": tx.new_id(), "run": new, "session": None, "waits_for": ""}
-        if kept:
-            for each in tx.conn.execute(_MADE_BY_STEP, {"of_step": row.id}).all():
-                version_id = tx.new_id()
-                made.append({**each._mapping, "id": version_id, "run": new, "step": values["id"]})
-                inputs = tx.conn.execute(_LINEAGE_OF, {"of_version": each.id}).all()
-                lineages += [{**i._mapping, "version": version_id} for i in inputs]
+        if row.state in ("succeeded", "skipped"):
+            kept[row.id] = values["id"]
         else:
             lift = row.ready_at - row.rank
             state = "blocked" if row.map_index is None else "ready"
@@ -404,9 +405,11 @@ def take_over(tx: Tx, old: str, new: str) -> None:
             values |= {**anew, "state": state, "ready_at": tx.now, "rank": tx.now - lift}
         steps.append(values)
     tx.many(_ADD_STEP, steps)
-    for statement, rows in ((_ADD_VERSION, made), (_ADD_LINEAGE, lineages)):
-        if rows:
-            tx.conn.execute(statement, rows)
+    made = [v for v in tx.conn.execute(_MADE_BY_RUN, {"of_run": old}).all() if v.step in kept]
+    ids = {v.id: tx.new_id() for v in made}
+    tx.many(_ADD_VERSION, [{**v._mapping, "id": ids[v.id], "run": new, "step": kept[v.step]} for v in made])
+    inputs = tx.conn.execute(_LINEAGE_OF_RUN, {"of_run": old}).all() if made else ()
+    tx.many(_ADD_LINEAGE, [{**i._mapping, "version": ids[i.version]} for i in inputs if i.version in ids])
 
 
 def add_steps(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:

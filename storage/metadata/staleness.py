@@ -95,7 +95,11 @@ _FAIL_ASKED = text(
 _ATTEMPTED_TICKS = select(attempted.c.ticks).where(
     attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p")
 )
-_REPAIR = delete(attempted).where(attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p"))
+_REPAIR = (
+    delete(attempted)
+    .where(attempted.c.workflow == bindparam("w"), attempted.c.partition == bindparam("p"))
+    .returning(attempted.c.ticks)
+)
 
 
 def mark(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> None:
@@ -199,11 +203,11 @@ def note_reasons(tx: Tx, found: Sequence[tuple[Target, str, str]]) -> None:
 
 def consume(tx: Tx, row: dict[str, Any]) -> None:
     """Notes what the workflow partition's succeeded run was made from, and for which ``ticks`` (JSON, by schedule) it
-    ran; a failure before it is repaired."""
+    ran; a failure before it is repaired, and the ticks that it was for are answered: they have had their run."""
     target = {"w": row["workflow"], "p": row["partition"]}
-    ticks = _with_earlier(tx, _CONSUMED_TICKS, target, json.loads(row["ticks"]))
-    tx.conn.execute(_CONSUME, {**row, "ticks": ticks})
-    tx.conn.execute(_REPAIR, target)
+    tried = tx.conn.execute(_REPAIR, target).scalar()
+    ticks = {**json.loads(tried or "{}"), **json.loads(row["ticks"])}
+    tx.conn.execute(_CONSUME, {**row, "ticks": _with_earlier(tx, _CONSUMED_TICKS, target, ticks)})
 
 
 def repair(tx: Tx, workflow: str, partition: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from riparian.assets.errors import Conflict, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.tasks import Argument, Ref, TaskSpec
+from riparian.assets.triggers import on_cron
 from riparian.scheduler import events, request
 from riparian.scheduler.rerun import rerun
 
@@ -230,3 +231,42 @@ def test_parameters_that_are_declared_no_more_are_not_given_again(made):
 
     with pytest.raises(Conflict, match=r"no parameter 'n'; there are: m \(int, otherwise 1\)"):
         rerun(made.plane, made.runs("b")[0]["id"], ME)
+
+
+def test_it_goes_on_from_a_run_that_somebody_asked_for(failed):
+    """The last run is the last one, whoever asked for it, and also where something was made before."""
+    (old,) = failed.runs("w")
+    first = rerun(failed.plane, old["id"], ME, from_failed=True)
+    failed.ask(failed.done(take_all(failed)["two"]))
+    failed.ask(failed.failed(take_all(failed)["end"]))
+    with pytest.raises(Conflict, match="another run came since"):
+        rerun(failed.plane, old["id"], ME, from_failed=True)
+    second = rerun(failed.plane, first.run, ME, from_failed=True)
+
+    assert ["w"] == failed.settle()[:1]
+    assert ("succeeded", "up_to_date") == (failed.runs("w")[0]["state"], failed.why("w"))
+    assert second.run == failed.runs("w")[0]["id"]
+    third = request.materialize(failed.plane, "w", "", ME)
+    failed.ask(failed.failed(take_all(failed)["one"]))
+    assert rerun(failed.plane, third.run, ME, from_failed=True).run is not None
+
+
+@pytest.mark.parametrize("from_failed", [False, True])
+@pytest.mark.parametrize("reads", [[], ["a"]])
+def test_a_tick_whose_run_is_repaired_is_answered(plant, reads, from_failed):
+    """No run is told for the tick that had its own."""
+    plant.now = 1_704_067_200_000_000  # 2024-01-01
+    plant.apply({"w": reads}, triggers={"w": on_cron("0 * * * *")})
+    for source in reads:
+        plant.drop(source, "one")
+        plant.settle()
+    plant.now += 3_600_000_000
+    plant.plane.look()
+    (lease,) = plant.take()
+    plant.ask(plant.failed(lease, retryable=False))
+    rerun(plant.plane, lease.run, ME, from_failed=from_failed)
+    assert ["w"] == plant.settle()
+    plant.plane.look()
+
+    assert [] == plant.settle()
+    assert "up_to_date" == plant.why("w")
