@@ -12,11 +12,10 @@ from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Windows
 from riparian.assets.schedules import following, latest
 from riparian.assets.triggers import OnCron
-from riparian.scheduler.core.facts import CLOCK
+from riparian.scheduler.core.facts import CLOCK, Target
 from riparian.scheduler.core.graph import Graph, follows_clock
 from riparian.storage.metadata import counters, schedules, staleness, timers
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import Target
 
 _BETWEEN = "/"
 """What stands between a workflow, whose key has none of it, and the partition in the subject of a timer."""

@@ -11,11 +11,11 @@ from riparian.assets.manifest import Manifest
 from riparian.scheduler import rebuild
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.edits import Change, edits
+from riparian.scheduler.core.facts import Target
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.rebuild import Stale
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import planning, workflows
-from riparian.storage.metadata.planning import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

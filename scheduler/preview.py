@@ -11,7 +11,7 @@ from riparian.assets.errors import Problem
 from riparian.assets.manifest import Manifest
 from riparian.assets.policy import Principal
 from riparian.scheduler import effects
-from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.facts import Cause, Target
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.readers import Reading, moved
 from riparian.scheduler.plane import Plane
@@ -23,7 +23,6 @@ from riparian.storage.access.rights import Judge
 from riparian.storage.access.runs import said
 from riparian.storage.metadata import audit, catalogue, definitions, policies, runs
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import Target
 
 MOST_RUNS = 2000
 """Runs that are planned for an answer. Nobody reads more of them, and while they are planned nobody else writes."""

@@ -12,7 +12,7 @@ from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.parameters import judged
 from riparian.assets.policy import Principal
 from riparian.scheduler.core import planner
-from riparian.scheduler.core.facts import Cause, trigger_key
+from riparian.scheduler.core.facts import Cause, Target, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
@@ -20,7 +20,6 @@ from riparian.storage.access.partitions import expect_still, partition_of
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import audit, planning, runs, staleness
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import Target
 
 MAX_DEPTH = 32
 

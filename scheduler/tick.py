@@ -12,12 +12,12 @@ from sqlalchemy.exc import OperationalError
 from riparian.assets.partitions import EVERYTHING, Interval
 from riparian.scheduler import clock
 from riparian.scheduler.core import planner
-from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, Decision, trigger_key
+from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, Decision, Target, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
 from riparian.storage.metadata import planning, runs, staleness, timers
+from riparian.storage.metadata.among import BATCH
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import Target
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _depth(graph: Graph, target: Sequence[Any]) -> int:
 
 def _batch(graph: Graph, waiting: Sequence[Target], *, spans: bool) -> Sequence[Target]:
     """Returns the first of ``waiting``, which are in the order of their depths: of one depth unless it ``spans``."""
-    batch = waiting[: planning.BATCH]
+    batch = waiting[:BATCH]
     first = _depth(graph, batch[0])
     # Sources are at depth 0, and theirs is another kind of deciding.
     return batch if first and spans else [target for target in batch if _depth(graph, target) == first]

@@ -16,6 +16,9 @@ from riparian.assets.schedules import local
 from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.graph import Edge
 
+Target = tuple[str, str]
+"""A workflow's key and a partition."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

@@ -6,12 +6,19 @@ SQLAlchemy writes a list of values as so many parameters, which takes longer tha
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Text, TypeDecorator, bindparam
+from sqlalchemy import Boolean, ColumnElement, Select, Text, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from riparian.storage.metadata.database import Tx
+
+BATCH = 400
+"""Values that are looked for at once: a plan's size must stay bounded."""
 
 
 class _Texts(TypeDecorator[list[str]]):
@@ -43,3 +50,33 @@ def _postgresql(element: _Each, compiler: SQLCompiler, **options: Any) -> str:
 def among(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Returns the condition that a column of texts is one of those in the list that the parameter ``name`` is."""
     return column.op("IN", return_type=Boolean())(_Each(bindparam(name, type_=_Texts())))
+
+
+def in_keys(tx: Tx, statement: Select[Any], keys: Iterable[str]) -> Iterator[Any]:
+    """Yields the statement's rows for all ``keys``, few statements for many of them."""
+    for chunk in _chunks(sorted(set(keys))):
+        yield from tx.conn.execute(statement, {"keys": chunk})
+
+
+def in_pairs(tx: Tx, statement: Select[Any], pairs: Iterable[tuple[str, str]]) -> Iterator[Any]:
+    """Yields the statement's rows for exactly these pairs of its ``firsts`` and ``seconds``.
+
+    Not as ``(a, b) IN ((…), (…))``: with more than one pair SQLite answers that by reading the whole table. So the
+    pairs are grouped by the side that has fewer values, and each group is two plain lists, which the index serves.
+    """
+    wanted = set(pairs)
+    by_first, by_second = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for first, second in sorted(wanted):
+        by_first[first].append(second)
+        by_second[second].append(first)
+    if len(by_first) <= len(by_second):
+        groups = [([first], chunk) for first, seconds in by_first.items() for chunk in _chunks(seconds)]
+    else:
+        groups = [(chunk, [second]) for second, firsts in by_second.items() for chunk in _chunks(firsts)]
+    for firsts, seconds in groups:
+        yield from tx.conn.execute(statement, {"firsts": firsts, "seconds": seconds})
+
+
+def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(values), BATCH):
+        yield list(values[start : start + BATCH])

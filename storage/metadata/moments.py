@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from riparian.assets.partitions import EVERYTHING, Interval, Keys
-from riparian.scheduler.core.facts import Cause, Facts, InputFacts, Moments
+from riparian.scheduler.core.facts import Cause, Facts, InputFacts, Moments, Target
+from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import consumed, run, version
 
 # A head moves in the transaction in which its run ends: that is when, not when the version was staged.
 _MOVES = (
-    select(run.c.ended_at)
+    select(version.c.head_seq, run.c.ended_at)
     .join(version, version.c.run == run.c.id)
     .where(version.c.asset == bindparam("a"), version.c.head_seq >= bindparam("s"))
     .order_by(version.c.head_seq)
@@ -27,68 +28,79 @@ _CREATED = select(func.max(run.c.created_at)).where(
     run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), run.c.state != "superseded"
 )
 _ANSWER = (
-    select(run.c.cause, run.c.as_of, run.c.created_at, run.c.ended_at, consumed.c.as_of.label("advanced_to"))
-    .join(consumed, consumed.c.run == run.c.id)
-    .where(consumed.c.workflow == bindparam("w"), consumed.c.partition == bindparam("p"))
+    select(
+        consumed.c.workflow,
+        consumed.c.partition,
+        run.c.cause,
+        run.c.as_of,
+        run.c.created_at,
+        run.c.ended_at,
+        consumed.c.as_of.label("advanced_to"),
+    )
+    .join(run, run.c.id == consumed.c.run)
+    .where(among(consumed.c.workflow, "firsts"), among(consumed.c.partition, "seconds"))
 )
 
-Target = tuple[str, str]
+Move = tuple[int, int]
+"""The seq of a head's move, and when that was."""
 
-Known = dict[tuple[str, Keys, int], int | None]
-"""What was looked up already: two inputs may be of one asset."""
+Known = dict[tuple[str, Keys, int], Move | None]
+"""What was looked up already: two inputs, or two partitions' inputs, may be the same."""
 
 
 def added(tx: Tx, facts: Mapping[Target, Facts]) -> dict[Target, Facts]:
     """Returns the facts with their moments. Costs a few looks for each target, none of them at all history."""
     known: Known = {}
-    return {target: replace(found, moments=_moments(tx, target, found, known)) for target, found in facts.items()}
+    answers = {(r.workflow, r.partition): r for r in in_pairs(tx, _ANSWER, facts)}
+    return {t: replace(found, moments=_moments(tx, t, found, answers.get(t), known)) for t, found in facts.items()}
 
 
-def _moments(tx: Tx, target: Target, facts: Facts, known: Known) -> Moments:
+def _moments(tx: Tx, target: Target, facts: Facts, answer: Any, known: Known) -> Moments:
     first, untried, last = dict[str, int](), dict[str, int](), dict[str, int]()
     for i in facts.inputs:
         seen = i.then.seq if i.then else facts.baseline
-        if i.now is None or i.now.seq <= seen:
+        if i.now is None or i.now.seq <= seen or (move := _moved(tx, i, seen + 1, known)) is None:
             continue
         tried = max(seen, facts.attempted or 0)
-        _keep(first, i, _moved(tx, i, seen + 1, known), min)
-        _keep(last, i, _moved(tx, i, i.now.seq, known), max)
+        _keep(first, i, move, min)
+        # Mostly there is one move, which is the first, the first that was not tried and the last.
+        _keep(last, i, _since(tx, i, i.now.seq, move, known), max)
         if i.now.seq > tried:
-            _keep(untried, i, _moved(tx, i, tried + 1, known), min)
-    who = {"w": target[0], "p": target[1]}
-    row = tx.conn.execute(_ANSWER, who).first()
-    return Moments(
-        first=first,
-        untried=untried,
-        last=last,
-        answered=_answered(row),
-        created=tx.conn.execute(_CREATED, who).scalar(),
-        took=row.ended_at - row.created_at if row is not None and row.ended_at is not None else 0,
-    )
+            _keep(untried, i, _since(tx, i, tried + 1, move, known), min)
+    created = tx.conn.execute(_CREATED, {"w": target[0], "p": target[1]}).scalar()
+    took = answer.ended_at - answer.created_at if answer is not None and answer.ended_at is not None else 0
+    return Moments(first=first, untried=untried, last=last, answered=_answered(answer), created=created, took=took)
 
 
-def _keep(found: dict[str, int], i: InputFacts, at: int | None, choose: Any) -> None:
+def _keep(found: dict[str, int], i: InputFacts, move: Move | None, choose: Any) -> None:
     """One asset may be read both as a partition and as a set."""
-    if at is not None:
-        found[i.edge.asset] = choose(at, found.get(i.edge.asset, at))
+    if move is not None:
+        found[i.edge.asset] = choose(move[1], found.get(i.edge.asset, move[1]))
 
 
-def _moved(tx: Tx, i: InputFacts, seq: int, known: Known) -> int | None:
-    """Returns when the asset first moved as of ``seq`` or later, as far as the workflow partition looks at it."""
+def _since(tx: Tx, i: InputFacts, seq: int, earlier: Move, known: Known) -> Move | None:
+    """As ``_moved``, where an ``earlier`` move, or the same, is known."""
+    return earlier if earlier[0] >= seq else _moved(tx, i, seq, known)
+
+
+def _moved(tx: Tx, i: InputFacts, seq: int, known: Known) -> Move | None:
+    """Returns the asset's first move as of ``seq`` or later, as far as the workflow partition looks at it."""
     key = (i.edge.asset, i.keys, seq)
     if key not in known:
         moves = [_moved_in(tx, i.edge.asset, interval, seq) for interval in i.keys]
-        known[key] = min((at for at in moves if at is not None), default=None)
+        known[key] = min((move for move in moves if move is not None), default=None)
     return known[key]
 
 
-def _moved_in(tx: Tx, asset: str, where: Interval, seq: int) -> int | None:
+def _moved_in(tx: Tx, asset: str, where: Interval, seq: int) -> Move | None:
     values = {"a": asset, "s": seq}
     if where == EVERYTHING:
-        return tx.conn.execute(_MOVES, values).scalar()
-    if where.lo == where.hi:
-        return tx.conn.execute(_MOVES_OF_ONE, {**values, "p": where.lo}).scalar()
-    return tx.conn.execute(_MOVES_BETWEEN, {**values, "lo": where.lo, "hi": where.hi}).scalar()
+        found = tx.conn.execute(_MOVES, values).first()
+    elif where.lo == where.hi:
+        found = tx.conn.execute(_MOVES_OF_ONE, {**values, "p": where.lo}).first()
+    else:
+        found = tx.conn.execute(_MOVES_BETWEEN, {**values, "lo": where.lo, "hi": where.hi}).first()
+    return None if found is None or found.ended_at is None else (found.head_seq, found.ended_at)
 
 
 def _answered(row: Any) -> dict[str, int]:

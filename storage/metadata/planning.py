@@ -28,12 +28,22 @@ from riparian.assets.partitions import (
 )
 from riparian.scheduler.core import digests
 from riparian.scheduler.core.blockers import above, holds
-from riparian.scheduler.core.facts import Blocker, Cause, Facts, InputFacts, Lack, Level, Schedule, Unfinished
+from riparian.scheduler.core.facts import (
+    Blocker,
+    Cause,
+    Facts,
+    InputFacts,
+    Lack,
+    Level,
+    Schedule,
+    Target,
+    Unfinished,
+)
 from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.storage.metadata import checks, moments
-from riparian.storage.metadata.among import among
+from riparian.storage.metadata.among import BATCH, among, in_keys, in_pairs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import (
     asset,
@@ -47,18 +57,12 @@ from riparian.storage.metadata.schema import (
     workflow,
 )
 
-Target = tuple[str, str]
-"""A workflow's key and a partition."""
-
-BATCH = 400
-"""Values in one IN: SQLite allows 32,766 variables, and a plan's size must stay bounded."""
-
 _HEADS = select(head).where(among(head.c.asset, "firsts"), among(head.c.partition, "seconds"))
 _SETS = select(asset.c.key, asset.c.seq, asset.c.digest, asset.c.heads).where(
     among(asset.c.key, "keys"), asset.c.heads > 0
 )
 _RANGE = (
-    select(head)
+    select(head.c.partition, head.c.seq, head.c.digest, head.c.origins)
     .where(head.c.asset == bindparam("asset"), head.c.partition.between(bindparam("lo"), bindparam("hi")))
     .order_by(head.c.partition)
 )
@@ -434,7 +438,7 @@ class _Levels:
         return InputFacts(edge=edge, now=now, then=then, keys=keys, lack=lack)
 
     def _together(self, edge: Edge, keys: Keys) -> tuple[Level | None, Lack | None, Keys]:
-        """Returns how they stand or what is missing, and ``keys`` without what is no partition of the asset any more."""
+        """Returns how they stand or what is missing; and ``keys`` without what is none of the asset's any more."""
         assert edge.input is not None  # noqa: S101 - what is only watched is watched as a whole
         looked = [(i, [(r, fits(edge.cut, r.partition)) for r in self.ranges[edge.asset, i]]) for i in keys]
         rows = [r for _, found in looked for r, is_one in found if is_one]
@@ -564,33 +568,3 @@ def _newest(tx: Tx, asset_key: str, cut: Partitions | None) -> Row[Any] | None:
 
 def _of_head(row: Any) -> Level:
     return Level(row.seq, row.digest, (row.origins,), row.version)
-
-
-def in_keys(tx: Tx, statement: Select[Any], keys: Iterable[str]) -> Iterator[Any]:
-    """Yields the statement's rows for all ``keys``, few statements for many of them."""
-    for chunk in _chunks(sorted(set(keys))):
-        yield from tx.conn.execute(statement, {"keys": chunk})
-
-
-def in_pairs(tx: Tx, statement: Select[Any], pairs: Iterable[tuple[str, str]]) -> Iterator[Any]:
-    """Yields the statement's rows for exactly these pairs of its ``firsts`` and ``seconds``.
-
-    Not as ``(a, b) IN ((…), (…))``: with more than one pair SQLite answers that by reading the whole table. So the
-    pairs are grouped by the side that has fewer values, and each group is two plain lists, which the index serves.
-    """
-    wanted = set(pairs)
-    by_first, by_second = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for first, second in sorted(wanted):
-        by_first[first].append(second)
-        by_second[second].append(first)
-    if len(by_first) <= len(by_second):
-        groups = [([first], chunk) for first, seconds in by_first.items() for chunk in _chunks(seconds)]
-    else:
-        groups = [(chunk, [second]) for second, firsts in by_second.items() for chunk in _chunks(firsts)]
-    for firsts, seconds in groups:
-        yield from tx.conn.execute(statement, {"firsts": firsts, "seconds": seconds})
-
-
-def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), BATCH):
-        yield list(values[start : start + BATCH])

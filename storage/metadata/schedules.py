@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, select, text, update
 
+from riparian.storage.metadata.among import in_keys
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import in_keys
 from riparian.storage.metadata.schema import schedule, workflow
 
 _OF = select(schedule).where(schedule.c.workflow.in_(bindparam("keys", expanding=True)))

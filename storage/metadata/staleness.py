@@ -11,11 +11,10 @@ from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tex
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
-from riparian.scheduler.core.facts import CLOCK, PLANNER
+from riparian.scheduler.core.facts import CLOCK, PLANNER, Target
 from riparian.scheduler.core.graph import Graph
-from riparian.storage.metadata.among import among
+from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import Target, in_pairs
 from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, reason
 
 # ON CONFLICT reads the same on SQLite and PostgreSQL, but is not one construct in SQLAlchemy.

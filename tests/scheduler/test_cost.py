@@ -158,3 +158,24 @@ def test_what_lies_below_a_planned_run_is_looked_at_after_it(plant):
     # ``d`` was marked by the same update as ``b``, and waits for what that sets going.
     assert plant.why("d") == "waiting_for"
     assert ["b", "c", "d"] == plant.settle()
+
+
+def test_what_waits_for_time_costs_one_look_each(make_plant):
+    """An update that many partitions wait out costs a look at the last run of each of them, and all else once."""
+    counts = []
+    for days in (5, 25):
+        plant = make_plant()
+        timed = on_update().debounce("1m") | fresher_than("1h").not_more_often_than("1h")
+        plant.apply({"late": ["a", "w"]}, daily=("a", "late"), triggers={"late": timed})
+        plant.drop("w", "x")
+        for day in range(1, days + 1):
+            plant.drop("a", f"d{day}", f"2020-01-{day:02}")
+        plant.settle()
+        plant.now += 60_000_000
+        plant.plane.look()
+        assert days == len([run for run in plant.settle() if run.startswith("late")])
+        plant.drop("w", "y")
+        (ingest,) = plant.take()
+        seen = _statements(plant, lambda plant=plant, ingest=ingest: plant.ask(plant.done(ingest)))
+        counts.append(len([s for s, _ in seen if s.startswith("SELECT")]))
+    assert 20 == counts[1] - counts[0]
