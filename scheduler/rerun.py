@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from riparian.assets.errors import Conflict, Invalid
+from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.parameters import judged
 from riparian.assets.partitions import fits
 from riparian.assets.policy import Principal
@@ -14,7 +15,9 @@ from riparian.scheduler.core.protocol import DEFAULT_POOL
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.request import Requested, ask
 from riparian.scheduler.resume import resume
+from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import audit
+from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
 
 
@@ -24,7 +27,7 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
 
     Raises NotFound (also for a run that ``by`` may not know of), Refused for who does not own all that it made and all
     that it would make, Conflict when there is nothing to run again, or an input is missing; with ``from_failed`` also
-    unless it was the last run and failed.
+    unless it was the last run and failed, and for what its workflow does not make any more.
     """
 
     def write(tx: Tx) -> Requested:
@@ -49,6 +52,7 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
         asked = {"of": run_id, "id": tx.new_id(), "by": by.name, "params": params}
         audit.append(tx, by=by.name, act="rerun", on=run_id, detail=row.workflow)
         if from_failed:
+            _require_still_made(judge, row, workflow)
             cause = Cause(kind="rerun", body={**asked, "from_failed": True})
             tx.after_commit.append(lambda: plane.bells.ring(DEFAULT_POOL))
             return Requested(
@@ -60,3 +64,12 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
     # What the run makes stands in declarations that take long to read: whoever may not, is told without the writer.
     plane.db.read(lambda tx: operated(plane.access.judge(tx, by), run_id, "run again"))
     return plane.db.write(write)
+
+
+def _require_still_made(judge: Judge, row: AnyRow, workflow: WorkflowSpec) -> None:
+    """By its own code a run makes what was declared then: by now another workflow may make that, or nobody."""
+    if gone := sorted({*judge.outputs_of(row.definition, row.workflow)} - {*workflow.produces}):
+        raise Conflict(
+            f"the run {row.id} can not go on from where it failed: {workflow.key} does not make {', '.join(gone)} any "
+            "more; run it again without --from-failed, with today's inputs and code"
+        )

@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,12 @@ PEOPLE = {"ana": frozenset({"ops"}), "bob": frozenset({"sales"}), "eve": frozens
 POLICIES = [None, Policy(), Policy(readers={"ops"}), Policy(readers={"sales"}), Policy(readers={"ops", "sales"})]
 TRIGGERS = [on_update(), on_update(), on_update(), manual(), missing(), on_update() & on_cron("0 6 * * *")]
 DAYS = ("2020-01-01", "2020-01-02")
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """However slow the machine is, an answer is whole."""
+    monkeypatch.setattr("riparian.scheduler.preview.MOST_SECONDS", 600)
 
 
 @st.composite

@@ -1,6 +1,7 @@
 """Running a run once more: the same target and parameters, today's inputs and code."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from riparian.assets.errors import Conflict, NotFound, Refused
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.tasks import Argument, Ref, TaskSpec
 from riparian.assets.triggers import on_cron
-from riparian.scheduler import events, request
+from riparian.scheduler import events, register, request
 from riparian.scheduler.rerun import rerun
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
@@ -270,3 +271,28 @@ def test_a_tick_whose_run_is_repaired_is_answered(plant, reads, from_failed):
 
     assert [] == plant.settle()
     assert "up_to_date" == plant.why("w")
+
+
+def test_it_does_not_go_on_with_what_it_no_longer_makes(plant):
+    """What another workflow makes by now, or nobody, is not made by the code of before."""
+    both = (task("one", Ref(kind="input", name="a"), output="w"), task("two", Ref(kind="input", name="a"), output="x"))
+
+    def declare(code, producers, made):
+        manifest = plant.manifest({"w": ["a"], "x": ["a"]}, code, tasks={"w": both[: len(made)]})
+        assets = [replace(a, producer=producers.get(a.key, a.producer)) for a in manifest.assets]
+        flows = [replace(w, produces=made) if w.key == "w" else w for w in manifest.workflows]
+        kept = [w for w in flows if w.key in {a.producer for a in assets}]
+        manifest = replace(manifest, assets=tuple(assets), workflows=tuple(kept))
+        register.apply(plant.plane, manifest, plant.bundle(code)[1], ME)
+
+    declare("one", {"x": "w"}, ("w", "x"))
+    plant.drop("a", "first")
+    plant.ask(plant.done(plant.take()[0]))
+    lease = plant.take()[0]
+    plant.ask(plant.failed(lease))
+    declare("two", {}, ("w",))
+    with pytest.raises(Conflict, match="w does not make x any more"):
+        rerun(plant.plane, lease.run, ME, from_failed=True)
+    plant.settle()
+
+    assert plant.head("x").startswith("x(")
