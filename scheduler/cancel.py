@@ -29,7 +29,7 @@ def cancel(plane: Plane, run_id: str, by: Principal) -> None:
         if row.state == "cancelled":
             return
         if row.state not in UNFINISHED:
-            raise Conflict(f"the run {run_id} has ended already: it {_ended(row.state)}")
+            raise Conflict(f"the run {run_id} has ended already: it {ended_as(row.state)}")
         if row.kind != "workflow":
             raise Conflict(
                 f"the run {run_id} takes in a file, which must end; what it makes can be replaced by another"
@@ -53,5 +53,6 @@ def operated(judge: Judge, run_id: str, act: str) -> AnyRow:
     return found.row
 
 
-def _ended(state: str) -> str:
+def ended_as(state: str) -> str:
+    """Returns how a run of that state ended, behind "it"."""
     return "was superseded by a newer one" if state == "superseded" else state

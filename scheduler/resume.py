@@ -11,8 +11,10 @@ from sqlalchemy import Row
 
 from riparian.assets.errors import Conflict
 from riparian.scheduler import ending
+from riparian.scheduler.cancel import ended_as
 from riparian.scheduler.core.facts import Cause, trigger_key
 from riparian.scheduler.core.graph import Graph
+from riparian.scheduler.core.lifecycle import UNFINISHED
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.scheduler.plan import begin
@@ -32,7 +34,8 @@ def resume(plane: Plane, tx: Tx, graph: Graph, failed: Row[Any], cause: Cause) -
     known = f"the run {failed.id} can not go on from where it failed"
     again = "; run it again without --from-failed, with today's inputs and code"
     if failed.state not in ENDED:
-        raise Conflict(f"{known}: it {'is ' if failed.state in ('queued', 'running') else ''}{failed.state}{again}")
+        how = f"is {failed.state}" if failed.state in UNFINISHED else ended_as(failed.state)
+        raise Conflict(f"{known}: it {how}{again}")
     if runs.is_unfinished(tx, failed.workflow, failed.partition):
         raise Conflict(f"{known}: another run of {failed.workflow} is under way; cancel that, or wait for its end")
     if runs.last(tx, failed.workflow, failed.partition) != failed.id:

@@ -296,3 +296,16 @@ def test_it_does_not_go_on_with_what_it_no_longer_makes(plant):
     plant.settle()
 
     assert plant.head("x").startswith("x(")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("superseded", "it was superseded by a newer one"), ("queued", "it is queued")]
+)
+def test_what_did_not_fail_is_told_as_it_is(plant, state, said):
+    """In words that follow from how it ended, or stands."""
+    plant.apply({"w": ["a"]})
+    for content in ("one", "two"):
+        events.record(plant.plane, "a", content, ME)
+    found = {run["state"]: run["id"] for run in plant.runs("w")}
+    with pytest.raises(Conflict, match=said):
+        rerun(plant.plane, found[state], ME, from_failed=True)
