@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from riparian.assets.errors import Conflict, Invalid
 from riparian.assets.manifest import WorkflowSpec
@@ -45,10 +46,8 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
             raise Conflict(
                 f"the run {run_id} can not be run again: {row.workflow} has no partition {row.partition!r} any more"
             )
-        try:
-            params = judged(workflow.parameters, json.loads(row.params))
-        except Invalid as exc:
-            raise Conflict(f"the run {run_id} can not be run again with its parameters: {exc}") from exc
+        # Its own code takes its own parameters, whatever is declared by now.
+        params = json.loads(row.params) if from_failed else _params(row, workflow)
         asked = {"of": run_id, "id": tx.new_id(), "by": by.name, "params": params}
         audit.append(tx, by=by.name, act="rerun", on=run_id, detail=row.workflow)
         if from_failed:
@@ -64,6 +63,13 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
     # What the run makes stands in declarations that take long to read: whoever may not, is told without the writer.
     plane.db.read(lambda tx: operated(plane.access.judge(tx, by), run_id, "run again"))
     return plane.db.write(write)
+
+
+def _params(row: AnyRow, workflow: WorkflowSpec) -> dict[str, Any]:
+    try:
+        return judged(workflow.parameters, json.loads(row.params))
+    except Invalid as exc:
+        raise Conflict(f"the run {row.id} can not be run again with its parameters: {exc}") from exc
 
 
 def _require_still_made(judge: Judge, row: AnyRow, workflow: WorkflowSpec) -> None:

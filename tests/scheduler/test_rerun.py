@@ -309,3 +309,14 @@ def test_what_did_not_fail_is_told_as_it_is(plant, state, said):
     found = {run["state"]: run["id"] for run in plant.runs("w")}
     with pytest.raises(Conflict, match=said):
         rerun(plant.plane, found[state], ME, from_failed=True)
+
+
+def test_it_goes_on_with_its_own_parameters(made):
+    """What is declared today is for today's code."""
+    made.apply({"b": ["a"]}, policies={"a": Policy(readers={"ops", "owners"})}, parameters={"b": {"n": 1}})
+    asked = request.materialize(made.plane, "b", "", ME, {"n": 2})
+    made.ask(made.failed(made.take()[0]))
+    made.apply({"b": ["a"]}, policies={"a": Policy(readers={"ops", "owners"})}, parameters={"b": {"m": 1}})
+    rerun(made.plane, asked.run, ME, from_failed=True)
+
+    assert [{"n": 2}] == [lease.params for lease in made.take()]
