@@ -41,7 +41,8 @@ def effects(judge: Judge, before: Manifest, after: Manifest, running: Collection
             counts[key] = len(left)
             stays += [(key, p) for p in left[: max(limit - len(stays), 1)]]
     decisions = {t: planner.decide(f) for t, f in planning.load_many(tx, graph, stays).items()}
-    why = {key: judge.redact(d.words) for (key, _), d in reversed(decisions.items())}
+    reasons = {t: judge.reason(t[0], d.code, d.words) for t, d in decisions.items()}
+    why = {key: words for (key, _), (_, words) in reversed(reasons.items())}
     runs = Counter(key for key, _ in running if judge.awaits(key))
     changes = edits(before, after)
     keys = sorted({*changes, *found}, key=lambda key: (graph.depth.get(key, 0), key))
@@ -50,8 +51,8 @@ def effects(judge: Judge, before: Manifest, after: Manifest, running: Collection
         edits=[_edit(judge, key, changes.get(key, ()), found.get(key), runs[key], why.get(key, "")) for key in keys],
         follow=[key for key in _below(graph, runs) if key not in runs and judge.awaits(key)],
         stale=[
-            {"workflow": t[0], "partition": t[1], "code": d.code, "why": judge.redact(d.words)}
-            for t, d in list(decisions.items())[:limit]
+            {"workflow": t[0], "partition": t[1], "code": code, "why": words}
+            for t, (code, words) in list(reasons.items())[:limit]
         ],
         stale_counts=counts,
     )

@@ -207,7 +207,7 @@ def _told(judge: Judge, found: Sequence[tuple[str, str, str, str]]) -> list[dict
             "partition": partition,
             "cause": said(judge, cause),
             "state": state,
-            "words": judge.reason(reason.code, reason.words)[1] if reason is not None else "",
+            "words": judge.reason(workflow, reason.code, reason.words)[1] if reason is not None else "",
         }
         for (workflow, partition, _, state), cause, reason in zip(found, causes, reasons, strict=True)
     ]

@@ -88,7 +88,7 @@ def ask(plane: Plane, tx: Tx, graph: Graph, target: Target, cause: Cause, by: Pr
     assert facts is not None  # noqa: S101 - the caller found the workflow in this graph
     decision = planner.decide(facts)
     judge = plane.access.judge(tx, by)
-    _, words = judge.reason(decision.code, decision.words)
+    _, words = judge.reason(target[0], decision.code, decision.words)
     if decision.code == "waiting_for_input":
         raise Conflict(f"{key} can not run: {words}")
     if staleness.asked(tx, *target) >= MOST_WAITING:

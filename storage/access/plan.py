@@ -62,7 +62,9 @@ def _fetch(judge: Judge, after: list[Any] | None, most: int) -> list[_Pending]:
 def _told(judge: Judge, pending: _Pending, reason: AnyRow | None, waits: Mapping[str, str]) -> dict[str, Any]:
     row, state = pending.row, _SECTIONS[pending.section][0]
     queued = row if _is_run(pending) else None
-    code, words = judge.reason(reason.code, reason.words) if reason is not None else (None, "")
+    code, words = None, ""
+    if reason is not None:
+        code, words = judge.reason(row.workflow, reason.code, reason.words)
     if queued is not None and queued.id in waits:
         code, words = "at_limit", waits[queued.id]
     since = queued.created_at if queued is not None else reason.since if reason is not None else None

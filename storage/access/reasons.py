@@ -35,14 +35,14 @@ def why(judge: Judge, key: str, partition: str | None) -> dict[str, Any]:
     )
     code, words = _decided(judge, key, facts)
     stored = catalogue.standing_reason(judge.tx, workflow, partition)
-    code, words = judge.reason(code, words)
+    code, words = judge.reason(workflow, code, words)
     return {
         "asset": key,
         "partition": partition,
         "workflow": workflow,
         "code": code,
         "words": words,
-        "noted": judge.reason(stored.code, stored.words)[1] if stored is not None else None,
+        "noted": judge.reason(workflow, stored.code, stored.words)[1] if stored is not None else None,
         "since": iso(stored.since) if stored is not None else None,
         "trigger": _explained(judge, workflow, partition, facts),
         "runs": runs.last_of(judge, workflow, partition, RUNS),

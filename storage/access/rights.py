@@ -204,13 +204,18 @@ class Judge:
         next."""
         return self.readable(asset) and self.admits(self.bound(asset))
 
-    def reason(self, code: str, words: str) -> tuple[str, str]:
+    def reason(self, workflow: str, code: str, words: str) -> tuple[str, str]:
         """Returns the planner's reason as the principal may have it. That a check failed, and which, tells of the data:
-        to who may not read that, something is waited for."""
+        to who may not read that, something is waited for. Until when is waited tells when something came: not to who
+        may not see all that the workflow reads or waits for."""
         if code == CHECK_FAILED:
             named = {found[1].rpartition(".")[0] for found in _NAME.finditer(words)}
             if not all(self.tells_of(a) for a in named if a and self.standing(a) is not None):
                 return WITHHELD
+        spec = self.graph.workflows.get(workflow)
+        timed = spec is not None and code in {n.held_as for n in spec.trigger.nodes() if n.held_as}
+        if timed and not all(self.visible(edge.asset) for edge in self.graph.inputs(workflow)):
+            return code, f"waits until a time that follows from {UNNAMED}"
         return code, self.redact(words)
 
     def redact(self, words: str) -> str:

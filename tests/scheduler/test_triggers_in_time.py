@@ -385,6 +385,10 @@ def test_an_explanation_hides_names_and_their_times(plant):
         hidden["until"],
     )
     assert "a restricted asset is quiet" == hidden["label"]
+    answer, following = view.why("b", ""), view.plan().items
+    assert ("debounced", True) == (told(plant)["code"], "2023-11-14 22:19:20" in told(plant)["words"])
+    waits = "waits until a time that follows from a restricted asset"
+    assert [waits] * 3 == [answer["words"], answer["noted"], *(f["words"] for f in following)]
     assert (None, None) == (theirs["since"], hidden["parts"][0]["since"])
     assert seen == mine["parts"][1]
     assert [] == [said for said in ('"w"', "w is") if said in json.dumps(view.asset("b")["trigger"])]
