@@ -54,8 +54,12 @@ def following(expression: str, timezone: str, after: int) -> int | None:
 @lru_cache(maxsize=4096)
 def latest(expression: str, timezone: str, at: int) -> int | None:
     """Returns the last tick that is not after the instant; None when there is none in fifty years."""
-    # Backwards cronsim loses the second of two equal hours: what it finds is where to begin, and forwards decides.
+    # Backwards cronsim loses the second of two equal hours: where clocks were changed, what it finds is where to begin,
+    # and forwards decides.
     for about in _ticks(expression, timezone, at + _SECOND, reverse=True):
+        around = (about - _BACK, about + _BACK, at - _BACK, at + _BACK)
+        if about <= at and len({local(each, timezone).utcoffset() for each in around}) == 1:
+            return about
         last = None
         for tick in _ticks(expression, timezone, min(about, at) - _BACK):
             if tick > at:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import islice, pairwise
 from typing import Any
 
 from riparian.assets import schedules
@@ -16,6 +17,8 @@ from riparian.assets.partitions.windows import DAY, EPOCH, HOUR, SECOND, Windows
 EARLIEST = "1980-01-01"
 """Before it there were clocks whose distance from UTC had seconds, and keys have none."""
 
+
+_DAYS = 400
 
 LONGEST = 100
 """Characters of an expression, and of a timezone."""
@@ -82,12 +85,13 @@ class Cron(Windows):
         return at, self._following(at) or at + DAY
 
     def key_at(self, at: int) -> str:
-        return _key(self._latest(at) or 0)
+        # Other windows reach farther: what lies before all of these is in none, and what lies behind them in the last.
+        return _key((self._latest(min(at, _LAST)) or 0) if at >= _FIRST else 0)
 
     def after(self, key: str, steps: int) -> str | None:
         at = _instant(key)
         for _ in range(abs(steps)):
-            if at is None:
+            if at is None or not _FIRST <= at <= _LAST:
                 return None
             at = self._following(at) if steps > 0 else self._latest(at - 1)
         return None if at is None else _key(at)
@@ -114,6 +118,10 @@ class Cron(Windows):
         except DeclarationError:
             return None
 
+    def longest_pause(self) -> int:
+        """Returns how far the days on which it ticks lie apart at the most, of those of its first year and more."""
+        return _longest_pause(self.expression, self.timezone, self.window(self.start)[0], self.window(self.most)[1])
+
     def to_json(self) -> dict[str, Any]:
         return {**Windows.to_json(self), "expression": self.expression}
 
@@ -127,6 +135,14 @@ class Cron(Windows):
 @lru_cache(maxsize=4096)
 def _count(expression: str, timezone: str, lo: str, hi: str) -> int:
     return sum(1 for _ in schedules.between(expression, timezone, _instant(lo) or 0, (_instant(hi) or 0) + 1))
+
+
+@lru_cache(maxsize=4096)
+def _longest_pause(expression: str, timezone: str, start: int, end: int) -> int:
+    days = " ".join(["0", "0", *expression.split()[2:]])
+    return max(
+        (b - a for a, b in pairwise((start, *islice(schedules.between(days, timezone, start, end), _DAYS)))), default=0
+    )
 
 
 def _instant(key: object) -> int | None:
@@ -144,3 +160,7 @@ def _instant(key: object) -> int | None:
 def _key(at: int) -> str:
     day, hour, minute = written(at // DAY + EPOCH, at)
     return f"{day}T{hour:02}{minute:02}Z"
+
+
+_FIRST = _instant(f"{EARLIEST}T0000Z") or 0
+_LAST = _instant(Cron.latest) or 0

@@ -9,14 +9,18 @@ than one. A new mapping is one class here and one line in the table below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterable
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.fields import LIST, OBJECT, TEXT, Kinds, judge, texts
 from riparian.assets.partitions.base import EVERYTHING, WHOLE, Interval, Keys, one
+from riparian.assets.partitions.cron import Cron
 from riparian.assets.partitions.static import Static
 from riparian.assets.partitions.windows import Windows
 
@@ -26,8 +30,12 @@ Cut = Windows | Static | None
 FARTHEST = 1_000
 """How many windows away an ``Offset`` may look: those of a schedule are found one by one."""
 
-MOST_TOGETHER = 50_000
-"""Windows of an input that may overlap one of its consumer: a run is granted all of them."""
+MOST_TOGETHER = 11_000
+"""Windows of an input that may overlap one of its consumer: the hours of a year, the minutes of a week. All of them are
+looked at while nobody else writes, and a run is granted all of them."""
+
+MOST_WRITTEN = 20_000
+"""Keys that one table may name as needed: at each update all of them may be looked at while nobody else writes."""
 
 LARGEST_NUMBER = 1_000_000
 
@@ -319,6 +327,8 @@ class ByKey(Mapping):
 
     table: tuple[tuple[str, tuple[str, ...]], ...]
     at_least: int | None = None
+    _needing: Dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    """The table read from the other side: whoever looked for it would look through all of it at each update."""
 
     kind = "by_key"
     many = True
@@ -335,8 +345,17 @@ class ByKey(Mapping):
             rows.append((key, tuple(listed)))
         if at_least is not None:
             _check_at_least(at_least, "ByKey")
+        if sum(len(needs) for _, needs in rows) > MOST_WRITTEN:
+            raise DeclarationError(
+                f"ByKey: the table names more than {MOST_WRITTEN:,} keys; put an asset of fewer keys between them"
+            )
+        needing: dict[str, list[str]] = {}
+        for key, needed in sorted(rows):
+            for need in needed:
+                needing.setdefault(need, []).append(key)
         object.__setattr__(self, "table", tuple(sorted(rows)))
         object.__setattr__(self, "at_least", at_least)
+        object.__setattr__(self, "_needing", {need: tuple(keys) for need, keys in sorted(needing.items())})
 
     @property
     def label(self) -> str:
@@ -346,10 +365,14 @@ class ByKey(Mapping):
         return _required(self.at_least, keys, other)
 
     def up(self, interval: Interval, own: Cut, other: Cut) -> Keys:
-        return _runs({k for key, needs in self.table if key in interval for k in needs}, other)
+        first = bisect_left(self.table, interval.lo, key=itemgetter(0))
+        rows = takewhile(lambda row: row[0] <= interval.hi, islice(self.table, first, None))
+        return _runs({k for _, needs in rows for k in needs}, other)
 
     def down(self, interval: Interval, own: Cut, other: Cut) -> Keys:
-        return _runs({key for key, needs in self.table if any(k in interval for k in needs)}, own)
+        if interval.lo == interval.hi:
+            return _runs({*self._needing.get(interval.lo, ())}, own)
+        return _runs({key for need, keys in self._needing.items() if need in interval for key in keys}, own)
 
     def unfit(self, own: Cut, other: Cut) -> tuple[str, str] | None:
         if not isinstance(own, Static) or not isinstance(other, Static):
@@ -432,7 +455,8 @@ def _overlapping(interval: Interval, of: Cut, among: Cut) -> Keys:
 
 
 def _longest(cut: Windows) -> int:
-    return max(b - a for a, b in map(cut.window, cut.within(EVERYTHING, 3)))
+    longest = max(b - a for a, b in map(cut.window, cut.within(EVERYTHING, 3)))
+    return max(longest, cut.longest_pause()) if isinstance(cut, Cron) else longest
 
 
 def _shortest(cut: Windows) -> int:
@@ -457,12 +481,16 @@ def _runs(keys: set[str], cut: Cut) -> Keys:
     if not isinstance(cut, Static):
         return ()
     found: list[Interval] = []
-    places = {key: n for n, key in enumerate(cut.keys)}
-    for key in sorted(keys & places.keys()):
-        if found and places[found[-1].hi] + 1 == places[key]:
+    last = -2
+    for key in sorted(keys):
+        place = bisect_left(cut.keys, key)
+        if place == len(cut.keys) or cut.keys[place] != key:
+            continue
+        if last + 1 == place:
             found[-1] = Interval(found[-1].lo, key)
         else:
             found.append(one(key))
+        last = place
     return tuple(found)
 
 

@@ -1,6 +1,7 @@
 """Which partitions of an input a partition needs, and who needs one."""
 
 import json
+import time
 
 import pytest
 from hypothesis import assume, given
@@ -272,3 +273,46 @@ def test_ends_of_a_series() -> None:
     assert (Interval("2013-01-03", "2013-01-09"),) == Offset(-6, 0).down(one("2013-01-03"), DAY, DAY)
     assert () == Offset(1).up(one("9999-12-31"), DAY, DAY)
     assert (EVERYTHING,) == Last().up(one("2013-01-03"), DAY, DAY)
+
+
+def test_a_window_that_is_seldom_long_is_seen():
+    """A schedule that ticks for four minutes a year has a window of nearly a year behind them, and one that ticks on
+    each day of a month one of eleven months: how many windows of an input lie in it is known before anything runs."""
+    minutes = Cron("minute", "* * * * *", "2013-01-01")
+    for expression in ("0,1,2,3 0 1 1 *", "* * 29 2 *", "* * 1-28 1 *"):
+        assert Overlapping().unfit(Cron("tick", expression, "2013-01-01"), minutes) is not None
+    for cut in (Weekly("week", "2012-12-31"), Cron("tick", "0 0 * * *", "2013-01-01"), minutes):
+        assert Overlapping().unfit(cut, minutes) is None
+
+
+def test_windows_that_reach_farther_than_a_schedule_can_be_read():
+    """An input may have days before the first tick that can be written, and after the last: what updates them must be
+    able to ask who needs them."""
+    days = Daily("day", "0001-01-01")
+    for timezone in ("UTC", "Asia/Tokyo", "America/New_York"):
+        ticks = Cron("tick", "0 6 * * *", "2013-01-01", timezone=timezone)
+        assert () == Overlapping().down(one("0001-01-01"), ticks, days)
+        assert () == Overlapping().down(one("1960-01-01"), ticks, days)
+        assert "9949" == Overlapping().down(one("9999-12-31"), ticks, days)[0].hi[:4]
+
+
+def test_an_offset_before_all_time_means_nothing():
+    """A schedule that ticks every 28 years has no thousand ticks before the first that can be read."""
+    seldom = Cron("tick", "0 0 29 2 MON#5", "1984-01-01", timezone="America/New_York")
+    assert "1984-02-29T0500Z" == seldom.start
+    assert None is seldom.after(seldom.start, -1000)
+    assert () == Offset(-1000).up(one(seldom.start), seldom, seldom)
+
+
+def test_a_table_costs_what_is_asked_of_it():
+    """Whoever updates one key is not told through the whole table, and a table that would be is refused."""
+    keys = [f"k{n:05}" for n in range(10_000)]
+    shops, areas = Static("shop", keys), Static("area", keys)
+    mapping = ByKey({key: [key] for key in keys})
+    started = time.process_time()
+    for key in keys[:1000]:
+        assert (one(key),) == mapping.up(one(key), areas, shops)
+        assert (one(key),) == mapping.down(one(key), areas, shops)
+    assert time.process_time() - started < 1.0
+    with pytest.raises(DeclarationError, match="more than 20,000 keys"):
+        ByKey(dict.fromkeys(keys[:1000], keys[:100]))
