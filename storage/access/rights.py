@@ -31,6 +31,9 @@ CHECK_FAILED = "check_failed"
 WITHHELD = ("withheld", "waits for something that tells of data you may not read")
 """The reason that stands in place of one that names a check."""
 
+_PIECES = re.compile(rf"(?<=partitions of {UNNAMED}): .*?(?= and waiting for |$)")
+"""Which partitions of an asset a reason says are there, behind the name that can not be told."""
+
 _NAME = re.compile(r"(?<!\w)([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(?!\w)(\[[^\]\s]*\])?")
 """What has the form of a key, at its longest (``air.flights`` is not found in ``air.flights_csv``), with a partition
 where one is named."""
@@ -207,7 +210,8 @@ class Judge:
     def reason(self, workflow: str, code: str, words: str) -> tuple[str, str]:
         """Returns the planner's reason as the principal may have it. That a check failed, and which, tells of the data:
         to who may not read that, something is waited for. Until when is waited tells when something came: not to who
-        may not see all that the workflow reads or waits for."""
+        may not see all that the workflow reads or waits for. Nor how many partitions there are of what they may not
+        see."""
         if code == CHECK_FAILED:
             named = {found[1].rpartition(".")[0] for found in _NAME.finditer(words)}
             if not all(self.tells_of(a) for a in named if a and self.standing(a) is not None):
@@ -216,7 +220,7 @@ class Judge:
         timed = spec is not None and code in {n.held_as for n in spec.trigger.nodes() if n.held_as}
         if timed and not all(self.visible(edge.asset) for edge in self.graph.inputs(workflow)):
             return code, f"waits until a time that follows from {UNNAMED}"
-        return code, self.redact(words)
+        return code, _PIECES.sub("", self.redact(words))
 
     def redact(self, words: str) -> str:
         """Returns ``words`` with every asset and workflow left unnamed, of today or of the past, that the principal may

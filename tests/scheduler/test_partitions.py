@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from riparian.assets.arrival import FileDrop
 from riparian.assets.partitions import (
@@ -29,8 +30,9 @@ from riparian.assets.partitions import (
     Weekly,
     default_mapping,
 )
+from riparian.assets.policy import Policy, Principal
 from riparian.assets.triggers import Trigger, on_cron, on_update
-from riparian.scheduler import register, request
+from riparian.scheduler import policies, register, request
 
 from .conftest import ME, task_of
 
@@ -557,3 +559,17 @@ def test_the_last_of_the_windows_there_are(plant):
 
     assert ["b", "c[2024-01]"] == sorted(plant.settle())
     assert "b(2024-01=a(2024-01=month))" == plant.head("b")
+
+
+def test_how_much_of_a_hidden_input_is_there_is_not_told(plant):
+    """Whoever owns the day, and may not see its hours, learns neither their name nor how many there are."""
+    declare(plant, {"d": ["h"]}, {"h": HOUR, "d": DAY})
+    plant.plane.db.write(lambda tx: tx.conn.execute(text("UPDATE asset SET owner = 'user:ana' WHERE key = 'd'")))
+    graph = plant.plane.db.read(plant.plane.graphs.at)
+    policies.set_overlay(plant.plane.db, graph, "h", Policy(readers={"ops"}), ME)
+    drop_hours(plant, "h", "2024-01-01", range(23))
+    plant.settle()
+    ana = plant.plane.access.as_principal(Principal(name="ana"))
+
+    assert "waiting for partitions of h: 23 of 24 are there" in words(plant, "d", "2024-01-01")
+    assert "waiting for partitions of a restricted asset" == ana.why("d", "2024-01-01")["words"]
