@@ -9,6 +9,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from riparian.assets.checks import CheckSpec
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.parameters import ParameterSpec
-from riparian.assets.partitions import Daily, Partitions, default_mapping
+from riparian.assets.partitions import Daily, Mapping, Partitions, default_mapping
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, TaskSpec
@@ -276,6 +277,60 @@ class Plant:
 
     def runs(self, workflow: str) -> list[dict]:
         return list(self.plane.access.as_principal(ME).runs(None, 100, workflow=workflow).items)
+
+
+def declared(
+    plant: Plant,
+    edges: dict[str, list[str]],
+    cuts: dict[str, Partitions],
+    mappings: dict[tuple[str, str], Mapping] | None = None,
+    triggers: dict[str, Trigger] | None = None,
+    code: str = "one",
+    *,
+    flows: dict[str, tuple[str, ...]] | None = None,
+    said: dict[str, dict[str, Any]] | None = None,
+) -> Manifest:
+    """Declares assets by what each consumes (see ``Plant.manifest``), cut as ``cuts`` say; ``mappings`` by consumer and
+    parameter, which ends with ``'`` for a second look at the same asset. ``flows`` are workflows that make several of
+    them, by their own keys."""
+    manifest = plant.manifest({k: [i for i in v if i in edges or i != k] for k, v in edges.items()}, code, said=said)
+    assets = [
+        replace(
+            a,
+            partitions=cuts.get(a.key),
+            arrives=a.arrives and FileDrop(f"{a.key}_{{{cuts[a.key].name}}}.json" if a.key in cuts else f"{a.key}.x"),
+        )
+        for a in manifest.assets
+    ]
+    made = []
+    for w in manifest.workflows:
+        inputs = []
+        for i in w.inputs:
+            meant = (mappings or {}).get((w.key, i.parameter))
+            mapping = meant or default_mapping(cuts.get(w.key), cuts.get(i.asset))
+            assert mapping is not None, f"say the mapping of {w.key} and {i.asset}"
+            inputs.append(replace(i, mapping=mapping))
+            if second := (mappings or {}).get((w.key, f"{i.parameter}'")):
+                inputs.append(replace(i, parameter=f"{i.parameter}_too", mapping=second))
+        trigger = (triggers or {}).get(w.key, w.trigger)
+        tasks = (task_of(w.key, tuple(inputs)),)
+        made.append(replace(w, partitions=cuts.get(w.key), inputs=tuple(inputs), trigger=trigger, tasks=tasks))
+    for key, outputs in (flows or {}).items():
+        parts = [w for w in made if w.key in outputs]
+        read = {i.parameter: i for w in parts for i in w.inputs}
+        tasks = tuple(t for w in parts for t in w.tasks)
+        trigger = (triggers or {}).get(key, parts[0].trigger)
+        whole = replace(
+            parts[0],
+            key=key,
+            produces=tuple(AssetKey(o) for o in outputs),
+            inputs=tuple(read.values()),
+            tasks=tasks,
+            trigger=trigger,
+        )
+        made = [*(w for w in made if w.key not in outputs), whole]
+        assets = [replace(a, producer=key) if a.key in outputs else a for a in assets]
+    return replace(manifest, assets=tuple(assets), workflows=tuple(made))
 
 
 def _content(tx, version: str) -> str:

@@ -4,7 +4,6 @@ Where a test names a case of Dagster's suite (its file and test) it says whether
 """
 
 import json
-from collections.abc import Mapping as Dict
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -21,20 +20,17 @@ from riparian.assets.partitions import (
     Hourly,
     Identity,
     Last,
-    Mapping,
     Monthly,
     Offset,
     Overlapping,
-    Partitions,
     Static,
     Weekly,
-    default_mapping,
 )
 from riparian.assets.policy import Policy, Principal
-from riparian.assets.triggers import Trigger, on_cron, on_update
+from riparian.assets.triggers import on_cron, on_update
 from riparian.scheduler import policies, register, request
 
-from .conftest import ME, task_of
+from .conftest import ME, declared, task_of
 
 HOUR = Hourly("hour", "2024-01-01")
 DAY = Daily("day", "2024-01-01")
@@ -48,40 +44,11 @@ def instant(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
-def declare(
-    plant,
-    edges: Dict[str, list[str]],
-    cuts: Dict[str, Partitions],
-    mappings: Dict[tuple[str, str], Mapping] | None = None,
-    triggers: Dict[str, Trigger] | None = None,
-    code: str = "one",
-):
-    """Applies assets by what each consumes (see ``Plant.manifest``), cut as ``cuts`` say; ``mappings`` by consumer and
-    parameter, which ends with ``'`` for a second look at the same asset."""
-    manifest = plant.manifest({k: [i for i in v if i in edges or i != k] for k, v in edges.items()}, code)
-    assets = [
-        replace(
-            a,
-            partitions=cuts.get(a.key),
-            arrives=a.arrives and FileDrop(f"{a.key}_{{{cuts[a.key].name}}}.json" if a.key in cuts else f"{a.key}.x"),
-        )
-        for a in manifest.assets
-    ]
-    made = []
-    for w in manifest.workflows:
-        inputs = []
-        for i in w.inputs:
-            said = (mappings or {}).get((w.key, i.parameter))
-            mapping = said or default_mapping(cuts.get(w.key), cuts.get(i.asset))
-            assert mapping is not None, f"say the mapping of {w.key} and {i.asset}"
-            inputs.append(replace(i, mapping=mapping))
-            if second := (mappings or {}).get((w.key, f"{i.parameter}'")):
-                inputs.append(replace(i, parameter=f"{i.parameter}_too", mapping=second))
-        trigger = (triggers or {}).get(w.key, w.trigger)
-        tasks = (task_of(w.key, tuple(inputs)),)
-        made.append(replace(w, partitions=cuts.get(w.key), inputs=tuple(inputs), trigger=trigger, tasks=tasks))
-    manifest = replace(manifest, assets=tuple(assets), workflows=tuple(made))
-    return register.apply(plant.plane, manifest, plant.bundle(code)[1], ME)
+def declare(plant, edges, cuts, mappings=None, triggers=None, code="one"):
+    """Applies what ``declared`` returns (see there)."""
+    return register.apply(
+        plant.plane, declared(plant, edges, cuts, mappings, triggers, code), plant.bundle(code)[1], ME
+    )
 
 
 def drop_hours(plant, asset: str, day: str, hours, content: str = "x") -> None:
@@ -563,7 +530,7 @@ def test_the_last_of_the_windows_there_are(plant):
 
 def test_how_much_of_a_hidden_input_is_there_is_not_told(plant):
     """Whoever owns the day, and may not see its hours, learns neither their name nor how many there are."""
-    declare(plant, {"d": ["h"]}, {"h": HOUR, "d": DAY})
+    declared(plant, {"d": ["h"]}, {"h": HOUR, "d": DAY})
     plant.plane.db.write(lambda tx: tx.conn.execute(text("UPDATE asset SET owner = 'user:ana' WHERE key = 'd'")))
     graph = plant.plane.db.read(plant.plane.graphs.at)
     policies.set_overlay(plant.plane.db, graph, "h", Policy(readers={"ops"}), ME)
