@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from riparian.assets.arrival import FileDrop
+from riparian.assets.catchup import CatchUp, catch_up_of
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, key_of, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
@@ -64,11 +65,13 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Urgency:
-    """How much of a workflow may be under way at once, what it goes before, and how long a run may take."""
+    """How much of a workflow may be under way at once, what it goes before, how long a run may take, and which missed
+    windows are made up for."""
 
     limits: tuple[Limit, ...] = ()
     priority: int = 0
     run_timeout_seconds: float | None = None
+    catch_up: CatchUp = "latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -177,6 +180,7 @@ def asset(
     limits: Limit | Iterable[Limit] | None = None,
     priority: int = 0,
     run_timeout: float | timedelta | None = None,
+    catch_up: CatchUp = "latest",
     description: str | None = None,
 ) -> Callable[[F], F]:
     """Declares that the decorated function makes the asset ``key``, and returns the function unchanged.
@@ -186,6 +190,8 @@ def asset(
     consumed asset was updated. ``timeout`` is of one try, ``run_timeout`` of the whole run from its first grant, with
     all tries and pauses; both in seconds, or a timedelta. ``limits`` say how much may be under way at once. Of what is
     ready a higher ``priority`` (-100 to 100) goes first, until others have waited longer: 10 minutes are worth one.
+    What runs for the window of a tick makes up, after a time in which nobody heard the ticks, for the latest window;
+    with ``catch_up="all"`` for each, with a number for so many of the latest.
     Raises DeclarationError when a value can not be meant.
     """
     parsed = parse_key(key)
@@ -194,7 +200,7 @@ def asset(
     expect_cut(partitions, trigger)
     explicit = {parameter: consumed(asset) for parameter, asset in (inputs or {}).items()}
     seconds = seconds_of(timeout)
-    urgency = urgency_of(limits, priority, run_timeout)
+    urgency = urgency_of(limits, priority, run_timeout, catch_up)
 
     def decorate(function: F) -> F:
         plain = plain_function(function)
@@ -262,12 +268,18 @@ def expect_cut(partitions: object, trigger: object = None) -> None:
     expect("trigger", trigger, (Trigger,), "on_update(), on_cron('0 6 * * *') or manual()")
 
 
-def urgency_of(limits: Limit | Iterable[Limit] | None, priority: int, run_timeout: float | timedelta | None) -> Urgency:
+def urgency_of(
+    limits: Limit | Iterable[Limit] | None,
+    priority: int,
+    run_timeout: float | timedelta | None,
+    catch_up: CatchUp = "latest",
+) -> Urgency:
     """Returns what is said of all runs of a workflow; raises DeclarationError for what can not be meant."""
     return Urgency(
         limits=limits_of(limits),
         priority=priority_of(priority),
         run_timeout_seconds=seconds_of(run_timeout, "run_timeout"),
+        catch_up=catch_up_of(catch_up),
     )
 
 

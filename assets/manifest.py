@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from riparian.assets.arrival import FileDrop
+from riparian.assets.catchup import CatchUp, catch_up_of
 from riparian.assets.checks import CheckSpec, check_from_json, check_json
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, Kinds, judge, texts, within
@@ -69,6 +70,7 @@ class WorkflowSpec:
     limits: tuple[Limit, ...] = ()
     priority: int = 0
     run_timeout_seconds: float | None = None
+    catch_up: CatchUp = "latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,7 @@ _WORKFLOW_FIELDS: Dict[str, Kinds] = {
     "limits": LIST,
     "priority": (int,),
     "run_timeout_seconds": NUMBER,
+    "catch_up": (int, str),
 }
 LONGEST_SETTLE_SECONDS = 86_400
 
@@ -303,6 +306,8 @@ def _workflow_json(w: WorkflowSpec) -> dict[str, Any]:
         body["priority"] = w.priority
     if w.run_timeout_seconds is not None:
         body["run_timeout_seconds"] = w.run_timeout_seconds
+    if w.catch_up != "latest":
+        body["catch_up"] = w.catch_up
     return body
 
 
@@ -345,4 +350,5 @@ def _read_workflow(name: AssetKey, body: Dict[str, Any], key: Callable[[Any], As
         limits=limits_of([Limit(most, key) for most, key in body["limits"]]) if "limits" in body else (),
         priority=priority_of(body.get("priority", 0)),
         run_timeout_seconds=body.get("run_timeout_seconds"),
+        catch_up=catch_up_of(body.get("catch_up", "latest")),
     )

@@ -232,6 +232,7 @@ def _asset(declared: Declaration, reader: _Reader, catalogue: Catalogue) -> tupl
         limits=declared.urgency.limits,
         priority=declared.urgency.priority,
         run_timeout_seconds=declared.urgency.run_timeout_seconds,
+        catch_up=declared.urgency.catch_up,
     )
     return made, workflow
 
@@ -268,6 +269,7 @@ def _workflow(declared: Workflow, reader: _Reader, catalogue: Catalogue) -> tupl
         limits=declared.urgency.limits,
         priority=declared.urgency.priority,
         run_timeout_seconds=declared.urgency.run_timeout_seconds,
+        catch_up=declared.urgency.catch_up,
     )
     return made, workflow
 

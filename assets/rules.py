@@ -15,7 +15,7 @@ from riparian.assets.check_rules import check_problems
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
-from riparian.assets.partitions import Offset
+from riparian.assets.partitions import Offset, Windows
 from riparian.assets.patterns import parse_pattern
 from riparian.assets.task_rules import task_problems
 
@@ -252,6 +252,26 @@ def _asked_checks(project: _Project) -> Iterator[Problem]:
                 )
 
 
+def _caught_up(project: _Project) -> Iterator[Problem]:
+    for workflow in project.workflows:
+        if workflow.catch_up == "latest":
+            continue
+        if not isinstance(workflow.partitions, Windows):
+            why = "it has no partitions by time"
+        elif not workflow.trigger.schedules:
+            why = "its trigger names no schedule"
+        elif any(i.mapping.cuts and i.asset not in workflow.produces for i in workflow.inputs):
+            why = "its inputs say for which partitions it runs, and none that they call for is left out"
+        else:
+            continue
+        yield Problem(
+            code="nothing_to_catch_up",
+            message=f"{workflow.key} has catch_up={workflow.catch_up!r} and runs for the window of no tick: {why}",
+            remedy="Leave catch_up out",
+            location=workflow.location,
+        )
+
+
 def _cycles(project: _Project) -> Iterator[Problem]:
     makers = {key: workflow for workflow in project.workflows for key in workflow.produces}
     done: set[AssetKey] = set()
@@ -321,5 +341,6 @@ RULES: tuple[Callable[[_Project], Iterator[Problem]], ...] = (
     _checks,
     _triggers,
     _asked_checks,
+    _caught_up,
     _cycles,
 )

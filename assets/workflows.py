@@ -16,6 +16,7 @@ from datetime import timedelta
 from inspect import signature
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from riparian.assets.catchup import CatchUp
 from riparian.assets.declare import (
     Workflow,
     consumed,
@@ -202,6 +203,7 @@ def workflow(
     limits: Limit | Iterable[Limit] | None = None,
     priority: int = 0,
     run_timeout: float | timedelta | None = None,
+    catch_up: CatchUp = "latest",
     description: str | None = None,
 ) -> Callable[[F], F]:
     """Declares that the body below composes tasks, and returns it unchanged.
@@ -209,7 +211,7 @@ def workflow(
     The body's parameters receive the assets of ``consumes`` (keys, sources, decorated functions or ``Input``) whose
     last segment they bear; a dict says which receives which. It returns ``{key: the result of a task}`` for each asset
     of ``produces``; their heads move together when a run has ended. ``policy`` is of each of them, or a dict by key.
-    ``limits``, ``priority`` and ``run_timeout`` (of the whole run) are as in @asset.
+    ``limits``, ``priority``, ``run_timeout`` (of the whole run) and ``catch_up`` are as in @asset.
     Raises DeclarationError when a value can not be meant.
     """
     parsed = parse_key(key)
@@ -219,7 +221,7 @@ def workflow(
     for one in policies.values():
         expect("policy", one, (Policy,), "Policy(readers={'ops'})")
     inputs = _inputs(consumes)
-    urgency = urgency_of(limits, priority, run_timeout)
+    urgency = urgency_of(limits, priority, run_timeout, catch_up)
 
     def decorate(body: F) -> F:
         plain = plain_function(body, "@workflow")

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
+from riparian.assets.catchup import windows_of
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Windows
 from riparian.assets.schedules import following, latest
 from riparian.assets.triggers import OnCron
-from riparian.scheduler.core.facts import CLOCK, Target
+from riparian.scheduler.core.facts import CLOCK, Cause, Target
 from riparian.scheduler.core.graph import Graph, follows_clock
 from riparian.storage.metadata import counters, schedules, staleness, timers
 from riparian.storage.metadata.database import Tx
@@ -73,6 +74,7 @@ def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
     for key in dict.fromkeys(key for key, _, _ in ticked):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, list(dict.fromkeys((key, i, "") for key, c, t in ticked for i in _about(graph, key, c, t))))
+    staleness.mark(tx, _missed(graph, [d for d in due if d.tick is not None and d.tick > d.row.tick]))
     # What is still due could not be rung: its timer must not stay the earliest, or all others would wait behind it.
     _set_timers(tx, keys, missed=tx.now + PAUSE_SECONDS * 1_000_000)
 
@@ -115,6 +117,37 @@ def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval
     elif follows_clock(graph, key):
         window = partitions.ticked(tick, cron.timezone) if isinstance(partitions, Windows) else None
         yield EVERYTHING if window is None else Interval(window, window)
+
+
+def _missed(graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Interval, str]]:
+    """Returns the marks of earlier windows that these workflows make up for: those whose ticks rang since the last one
+    that was heard, each with its latest ticks."""
+    found: dict[Target, dict[str, int]] = {}
+    for d in due:
+        spec = graph.workflows[d.row.workflow]
+        cut, most = spec.partitions, windows_of(spec.catch_up)
+        if most > 1 and isinstance(cut, Windows) and follows_clock(graph, spec.key):
+            for window, tick in _before(cut, d, most - 1):
+                found.setdefault((spec.key, window), {})[d.cron.name] = tick
+    # The latest window of all was marked before: today's is not kept waiting by what is made up for.
+    return [
+        (key, Interval(window, window), Cause(kind="tick", body={"ticks": ticks}).to_json())
+        for (key, window), ticks in sorted(found.items())
+    ]
+
+
+def _before(cut: Windows, d: _Due, most: int) -> Iterator[tuple[str, int]]:
+    """Yields the latest windows before that of the tick, at most so many, with the last tick of each."""
+    at = d.tick
+    while at is not None and most:
+        window = cut.ticked(at, d.cron.timezone)
+        before = latest(d.cron.expression, d.cron.timezone, min(at, cut.began(window, d.cron.timezone)) - 1)
+        if before is None or before <= d.row.tick:
+            return
+        if (earlier := cut.ticked(before, d.cron.timezone)) != window:
+            yield earlier, before
+            most -= 1
+        at = before
 
 
 def _set_timers(tx: Tx, keys: Collection[str], missed: int | None = None) -> None:

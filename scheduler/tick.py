@@ -299,8 +299,9 @@ def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Ca
 
 
 def _is_urgent(asks: Sequence[Cause]) -> bool:
-    """Whether a person asked: then nothing above is waited for. A rebuild goes in the order of the data."""
-    return bool(asks) and asks[0].kind != "fingerprint"
+    """Whether a person asked: then nothing above is waited for. What time or a rebuild asks for goes in the order of
+    the data."""
+    return bool(asks) and asks[0].kind not in ("fingerprint", "tick")
 
 
 def _hold(target: Target, blocker: Blocker, ask: Cause | None) -> dict[str, str]:

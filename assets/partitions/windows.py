@@ -92,6 +92,10 @@ class Windows(ABC):
         """Returns the key that a tick of a schedule is about, where no input says for which windows to run."""
         return self.key_at(at)
 
+    def began(self, key: str, timezone: str) -> int:
+        """Returns the instant from which on ticks of that timezone's clocks are about the window."""
+        return self.window(key)[0]
+
     def bound(self, text: str, what: str, label: str) -> str:
         """Returns the key that ``start`` or ``end`` means."""
         return self.spell(text, what)
@@ -198,6 +202,9 @@ class Dated(Windows):
         if self.timezone == "UTC":
             return self.write(self.floor(local(at, timezone).date().toordinal()))
         return self.key_at(at)
+
+    def began(self, key: str, timezone: str) -> int:
+        return midnight(timezone if self.timezone == "UTC" else self.timezone, self.first_day(key))
 
     def key_of(self, parts: Mapping[str, int]) -> str | None:
         try:

@@ -33,7 +33,7 @@ def decide(facts: Facts) -> Decision:
     absent = [i for i in facts.inputs if i.now is None and i.edge.input is not None]
     if absent:
         return _none("waiting_for_input", _waiting(absent))
-    if facts.ask is not None:
+    if facts.ask is not None and facts.ask.kind != "tick":
         return _asked(facts, facts.ask)
     standing = stand(facts)
     if not standing.triggered:

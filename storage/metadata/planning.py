@@ -172,7 +172,7 @@ def load_many(
             inputs=tuple(levels.facts(e, partition, then.get(e.name)) for e in graph.inputs(key)),
             baseline=row.as_of if row else _baseline(spec, known.get(key), partition),
             adopted=int(known[key].adopted_seq) if key in known else 0,
-            schedules=scheduled.get(key, ()),
+            schedules=_as_asked(scheduled.get(key, ()), (asks or {}).get(target)),
             missing=levels.missing(graph, spec, partition),
             unchecked=unchecked.get(target, {}),
             stopped_by=stopped.get(target, ""),
@@ -330,6 +330,14 @@ def _schedules(tx: Tx, graph: Graph, keys: Iterable[str]) -> dict[str, tuple[Sch
         if (cron := crons.get((r.workflow, r.cron))) is not None:
             found[r.workflow].append(Schedule(cron=cron, since=r.since, tick=r.tick, seq=r.seq, next_at=r.next_at))
     return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _as_asked(schedules: tuple[Schedule, ...], ask: Cause | None) -> tuple[Schedule, ...]:
+    """Returns the schedules as a partition sees them that is to make up for ticks: those rang last."""
+    if ask is None or ask.kind != "tick":
+        return schedules
+    ticks = ask.body["ticks"]
+    return tuple(replace(s, tick=ticks[s.cron.name]) if s.cron.name in ticks else s for s in schedules)
 
 
 def failed(tx: Tx) -> list[Target]:

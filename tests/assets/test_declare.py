@@ -102,13 +102,13 @@ def test_the_description_is_the_first_line_of_the_docstring() -> None:
 def test_limits_are_one_or_several() -> None:
     """In whatever order they are written; a run's own comes first."""
 
-    @asset("n.a", limits=Limit(2), priority=3, run_timeout=timedelta(hours=1))
+    @asset("n.a", limits=Limit(2), priority=3, run_timeout=timedelta(hours=1), catch_up=7)
     def a() -> dict: ...
 
     @asset("n.b", limits=[Limit(3, key="warehouse"), Limit(1)])
     def b() -> dict: ...
 
-    assert Urgency(limits=(Limit(2),), priority=3, run_timeout_seconds=3600) == declaration_of(a).urgency
+    assert Urgency(limits=(Limit(2),), priority=3, run_timeout_seconds=3600, catch_up=7) == declaration_of(a).urgency
     assert (Limit(1), Limit(3, "warehouse")) == declaration_of(b).urgency.limits
 
 
@@ -135,6 +135,8 @@ def test_timeout_may_be_a_timedelta() -> None:
         ({"priority": 101}, "from -100 to 100"),
         ({"priority": "high"}, "from -100 to 100"),
         ({"run_timeout": 0}, "run_timeout=0 leaves no time"),
+        ({"catch_up": 0}, "catch_up='0' can not be meant; write 'latest', 'all'"),
+        ({"catch_up": "none"}, "catch_up='none'"),
         ({"timeout": -1.5}, "seconds above 0"),
         ({"timeout": True}, "timeout=True can not be meant"),
         ({"timeout": float("nan")}, "timeout=nan can not be meant"),

@@ -83,6 +83,7 @@ workflows = st.builds(
     ),
     priority=st.integers(-100, 100),
     run_timeout_seconds=st.one_of(st.none(), st.floats(1, 9)),
+    catch_up=st.one_of(st.sampled_from(["latest", "all"]), st.integers(2, 10_000)),
 )
 manifests = st.builds(
     Manifest,
@@ -232,6 +233,10 @@ def referring(depth: int) -> Any:
         ("workflow", {"priority": 1.0}, "workflow.*priority is 1.0"),
         ("workflow", {"run_timeout_seconds": 0}, "workflow n.a.*run_timeout_seconds is 0"),
         ("workflow", {"run_timeout_seconds": float("nan")}, "workflow n.a.*run_timeout_seconds is nan"),
+        *[
+            ("workflow", {"catch_up": said}, "workflow.*catch_up")
+            for said in (0, -1, 10_001, True, 1.5, "none", "", None, ["all"])
+        ],
         ("workflow", {"more": 1}, "workflow.*'more'"),
         ("asset", {"kind": 5}, "asset.*kind is 5"),
         ("asset", {"kind": "thing"}, "asset n.raw.*'source' or 'asset'"),

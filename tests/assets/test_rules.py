@@ -16,7 +16,7 @@ from riparian.assets.policy import Policy
 from riparian.assets.rules import CYCLES, check
 from riparian.assets.task_rules import MOST_CONSTANTS, MOST_TASKS
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
-from riparian.assets.triggers import Trigger, checks_passed, missing, on_update
+from riparian.assets.triggers import Trigger, checks_passed, missing, on_cron, on_update
 
 DAY = Daily("day", start="2013-01-01")
 Made = tuple[AssetSpec, WorkflowSpec]
@@ -311,6 +311,24 @@ def test_a_trigger_on_its_own_product() -> None:
     problem = only(source(), made("n.a", "n.raw", trigger=on_update("n.a")))
 
     assert ("self_trigger", HERE) == (problem.code, problem.location)
+
+
+@pytest.mark.parametrize(
+    ("cut", "trigger", "inputs", "says"),
+    [
+        (None, on_cron("0 1 * * *"), (), "no partitions by time"),
+        (DAY, on_update("n.raw"), (), "names no schedule"),
+        (DAY, on_cron("0 1 * * *"), ("n.raw",), "its inputs say"),
+        (DAY, on_cron("0 1 * * *") | missing(), (), ""),
+    ],
+)
+def test_what_has_nothing_to_catch_up(cut: Daily | None, trigger: Trigger, inputs: tuple[str, ...], says: str) -> None:
+    """Only what runs for the window of a tick can make up for one."""
+    specs = [consumed(i, Identity()) for i in inputs]
+    asset, workflow = made("n.a", *specs, trigger=trigger, partitions=cut)
+    found = problems(source(partitions=DAY), (asset, replace(workflow, catch_up="all")))
+
+    assert [("nothing_to_catch_up", True)] * bool(says) == [(p.code, says in p.message) for p in found]
 
 
 def test_problems_come_in_the_order_of_lines() -> None:

@@ -67,6 +67,12 @@ def test_windows_tile_time(cut: Windows, at: int) -> None:
     assert key == cut.parse(key)
 
 
+@given(kinds, instants, st.sampled_from(ZONES))
+def test_ticks_of_a_window_begin_somewhere(cut: Windows, at: int, timezone: str) -> None:
+    """The window of a tick began before it, by the clocks that say which window it is."""
+    assert cut.began(cut.ticked(at, timezone), timezone) <= at
+
+
 @given(kinds, instants, instants)
 def test_keys_sort_as_time_does(cut: Windows, a: int, b: int) -> None:
     """A text comparison of keys is one of time, so that intervals of keys are intervals of time."""

@@ -505,6 +505,23 @@ CASES = [
         ],
     ),
     Case(
+        number="34 all",
+        source=RUN,
+        title="a daily root that makes up for all days",
+        edges={"r": []},
+        daily=("r",),
+        triggers={"r": on_cron("0 0 * * *")},
+        said={"r": {"catch_up": "all"}},
+        script=[
+            ("look", ""),
+            ("sleep 2025-03-04T12:00", "r[2025-03-02] r[2025-03-03] r[2025-03-04]"),
+            ("done", ""),
+            ("look", ""),
+        ],
+        made={"r": 3},
+        ours="what is made up for can be said: catch_up is latest, so many, or all",
+    ),
+    Case(
         number="43",
         source="test_backfills_requested.py::test_simple_conditions_with_backfills",
         title="old hours of two graphs",
