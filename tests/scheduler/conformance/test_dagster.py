@@ -702,6 +702,8 @@ CASES = [
 ]
 
 ELSEWHERE = {
+    "25": "scheduler/test_checks.py::test_what_a_blocking_check_refuses_never_becomes_the_head",
+    "26": "scheduler/test_checks.py::test_others_wait_until_the_checks_pass",
     "29": "scheduler/test_partitions.py::test_hours_of_hours",
     "31": "scheduler/test_partitions.py::test_a_day_waits_for_all_of_its_hours",
     "35": "scheduler/test_partitions.py::test_an_asset_is_made_from_its_own_day_before",
@@ -719,8 +721,6 @@ ELSEWHERE = {
 """The cases that more is said of elsewhere."""
 
 OTHERWISE = {
-    "25": "checks are judged by who reads the asset, see the tests of checks",
-    "26": "as 25",
     "70": "what is there is read, and runs are written, in one transaction: nothing comes in between",
     "67": "runs have no tags of their own: a trigger asks for data and time, not for who ran something",
 }
