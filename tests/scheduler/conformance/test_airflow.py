@@ -304,7 +304,7 @@ ELSEWHERE = {
     "25": "scheduler/test_workflows.py::test_a_map_runs_a_step_an_item_and_gathers_in_order",
     "17": "scheduler/test_register.py::test_what_an_unreadable_project_missed_is_looked_at",
     "31": "scheduler/test_workflows.py::test_a_report_that_leaves_an_output_out_is_refused",
-    "50": "assets/test_check.py::test_two_producers",
+    "50": "assets/test_rules.py::test_two_producers",
     "58": "scheduler/test_tick.py::test_a_mark_that_can_not_be_read_holds_up_nobody_else",
     "64": "scheduler/test_tick.py::test_what_can_not_be_planned_holds_up_nobody_else",
     "67": "scheduler/test_tick.py::test_a_slice_does_not_run_what_lies_below_it",
