@@ -530,7 +530,7 @@ def test_the_last_of_the_windows_there_are(plant):
 
 def test_how_much_of_a_hidden_input_is_there_is_not_told(plant):
     """Whoever owns the day, and may not see its hours, learns neither their name nor how many there are."""
-    declared(plant, {"d": ["h"]}, {"h": HOUR, "d": DAY})
+    declare(plant, {"d": ["h"]}, {"h": HOUR, "d": DAY})
     plant.plane.db.write(lambda tx: tx.conn.execute(text("UPDATE asset SET owner = 'user:ana' WHERE key = 'd'")))
     graph = plant.plane.db.read(plant.plane.graphs.at)
     policies.set_overlay(plant.plane.db, graph, "h", Policy(readers={"ops"}), ME)

@@ -130,6 +130,7 @@ class Stage:
     def _restart(self) -> None:
         self.plant.close()
         self.plant.open()
+        self.plant.plane.look()
 
     def _done(self) -> None:
         self.plant.settle()
@@ -149,7 +150,7 @@ class Stage:
         self.held = []
 
     def _break(self) -> None:
-        self.plant.ask(*[self.plant.failed(x, retryable=False) for x in self.held])
+        self.plant.ask(*[self.plant.failed(x, retryable=False) for x in self.held], session=self.began)
         self.held = []
 
     def _ask(self, asset: str) -> None:
@@ -179,13 +180,16 @@ class Stage:
         return " ".join(sorted(names))
 
 
-def play(plant: Any, case: Case) -> tuple[list[str], list[str]]:
-    """Acts the case; returns what it says of each act and of the end, and what came of them."""
+def play(plant: Any, case: Case, between: str = "") -> tuple[list[str], list[str]]:
+    """Acts the case, with another act after each of it that must make nothing requested; returns what it says of each
+    act and of the end, and what came of them."""
     stage = Stage(plant, case)
     said, came = [], []
     for n, (act, requested) in enumerate(case.script, 1):
         said.append(f"{n}. {act}: {requested}")
         came.append(f"{n}. {act}: {stage.act(act)}")
+        if between and (more := stage.act(between)):
+            came.append(f"{n}. {act}, {between}: {more}")
     for asset in case.newest:
         for source, value in stage.values.items():
             head = plant.head(asset) or ""

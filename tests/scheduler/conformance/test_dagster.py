@@ -739,6 +739,14 @@ def test_case(plant, case):
     assert said == came, case.ours
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case_with_restarts(plant, case):
+    """A restart after each act, and a look with it, changes nothing of what is requested and made."""
+    said, came = play(plant, case, between="restart")
+
+    assert said == came, case.ours
+
+
 def test_none_is_left_out():
     """Each case of the study is in the table, told by a test that there is, or it is said why it has none."""
     assert [] == untold(NUMBERS, [c.number for c in CASES], ELSEWHERE, OTHERWISE)
