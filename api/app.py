@@ -15,7 +15,19 @@ from riparian.api import problems, worker
 from riparian.api.bodies import Bodies
 from riparian.api.callers import REFUSALS, caller_of, current_view
 from riparian.api.openapi import Doors
-from riparian.api.rest import assets, data, definitions, files, health, plan, policies, runs, tokens, versions
+from riparian.api.rest import (
+    assets,
+    backfills,
+    data,
+    definitions,
+    files,
+    health,
+    plan,
+    policies,
+    runs,
+    tokens,
+    versions,
+)
 from riparian.scheduler.control import ControlPlane
 
 API = "/api/v1"
@@ -54,6 +66,6 @@ def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
 def _rest() -> APIRouter:
     """Every route in here needs a caller: a new one can not forget to ask who it is."""
     router = APIRouter(dependencies=[Depends(current_view)], responses=REFUSALS)
-    for room in (assets, versions, policies, data, runs, files, plan, definitions, tokens):
+    for room in (assets, versions, policies, data, runs, backfills, files, plan, definitions, tokens):
         router.include_router(room.router)
     return router

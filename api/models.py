@@ -367,6 +367,83 @@ class AskedOut(BaseModel):
     words: str
 
 
+class BackfillBody(Body):
+    """Which partitions of an asset to make. Null ends are the first and the last that there are."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    asset: str
+    first: str | None = Field(default=None, alias="from")
+    last: str | None = Field(default=None, alias="to")
+    only: Literal["missing", "stale", "all"] = Field(
+        default="missing", description="What was never made, also what is not fresh, or everything."
+    )
+    propagate: bool = Field(default=True, description="Whether what depends on it runs too.")
+
+
+class BackfillState(BaseModel):
+    """Partitions that stand alike, and whether they would be made."""
+
+    state: Literal["missing", "code", "parameters", "input", "fresh", "no_input"]
+    made: bool
+    count: int
+    first: str
+    last: str
+
+
+class BackfillPreview(BaseModel):
+    """What would be made and why. ``seconds`` is an estimate by the median of the last ``of_runs`` runs, null without
+    one; ``truncated``: there are more partitions than were looked at."""
+
+    asset: str
+    workflow: str
+    first: str | None = Field(alias="from")
+    last: str | None = Field(alias="to")
+    only: str
+    makes: int
+    skips: int
+    truncated: bool
+    states: list[BackfillState]
+    seconds: float | None
+    of_runs: int
+    at_once: int
+
+
+class BackfillOut(BaseModel):
+    """How far it is, in partitions. ``skipped`` needed no run or can have none; ``waiting`` are asked for and behind
+    another run; ``left`` are still to be looked at (``truncated``: or more)."""
+
+    id: str
+    asset: str
+    workflow: str
+    first: str | None = Field(alias="from")
+    last: str | None = Field(alias="to")
+    only: str
+    propagate: bool
+    state: Literal["running", "paused", "cancelled", "done"]
+    words: str
+    by: str
+    created_at: datetime
+    ended_at: datetime | None
+    made: int
+    failed: int
+    skipped: int
+    running: int
+    queued: int
+    waiting: int
+    left: int
+    truncated: bool
+
+
+class BackfillFailure(BaseModel):
+    partition: str
+    run: str | None
+
+
+class BackfillDetail(BackfillOut):
+    failures: list[BackfillFailure] = Field(description="The first hundred.")
+
+
 class DefinitionOut(BaseModel):
     project: str
     seq: int

@@ -9,7 +9,8 @@ from riparian.scheduler.core.facts import Cause, Level
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
-from riparian.storage.metadata import files, runs, staleness, versions
+from riparian.scheduler.core.ranks import RunClass
+from riparian.storage.metadata import backfills, files, runs, staleness, versions
 from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.planning import consumed_json
@@ -26,7 +27,13 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
         staleness.mark_one(tx, run.workflow, run.partition)
     else:
         pins = decode(run.pins, list[Pin])
-        moved = versions.publish(tx, run.id, {p.name: p.seq for p in pins})
+        moved = versions.publish(
+            tx,
+            run.id,
+            {p.name: p.seq for p in pins},
+            is_news=bool(cause.body.get("propagate", True)),
+            is_current=run.run_class == RunClass.CURRENT,
+        )
         consumed = [(p.name, Level(p.seq, p.digest, p.origins)) for p in pins]
         staleness.consume(
             tx,
@@ -41,6 +48,8 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
                 "ticks": json.dumps(cause.body.get("ticks", {}), sort_keys=True),
             },
         )
+        if cause.kind == "backfill":
+            backfills.settle(tx, cause, run.partition, "made", run.id)
     runs.end(tx, run, "succeeded")
     staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
     staleness.release(tx, run.workflow, run.partition)
@@ -55,5 +64,8 @@ def fail(tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "timed_out"
     else:
         cause = Cause.from_json(run.cause)
         ticks = cause.body.get("ticks", {})
-        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks, outcome, asked=cause.is_asked)
+        asked = cause.is_asked or cause.kind == "backfill"
+        staleness.fail(tx, run.workflow, run.partition, run.id, run.as_of, ticks, outcome, asked=asked)
+        if cause.kind == "backfill":
+            backfills.settle(tx, cause, run.partition, "failed", run.id)
     staleness.release(tx, run.workflow, run.partition)

@@ -48,6 +48,7 @@ class Plan:
         assert decision.cause is not None  # noqa: S101 - the planner's promise for RUN
         workflow, partition = facts.workflow, facts.partition
         run = self._tx.new_id()
+        run_class = RunClass.BACKFILL if decision.late else RunClass.CURRENT
         pins = [self._pin(i, i.now) for i in facts.inputs if i.now is not None]
         sets = frozenset(o for i in facts.inputs if i.now is not None for o in i.now.origins)
         # What is waited for decides that and when the run is made, so it restricts too, consumed or not.
@@ -74,9 +75,10 @@ class Plan:
                 "created_at": self._tx.now,
                 "limited": any(limit.key is None for limit in workflow.limits),
                 "timeout_seconds": workflow.run_timeout_seconds,
+                "run_class": run_class,
             }
         )
-        steps, fault = _steps(self._tx, run, workflow, pins, params)
+        steps, fault = _steps(self._tx, run, workflow, pins, params, run_class)
         self._steps.extend(steps)
         if fault or not any(s["state"] in ("ready", "blocked") for s in steps):
             self._settled[run] = fault
@@ -136,7 +138,7 @@ class Plan:
 
 
 def _steps(
-    tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin], params: Mapping[str, Any]
+    tx: Tx, run: str, workflow: WorkflowSpec, pins: Sequence[Pin], params: Mapping[str, Any], run_class: RunClass
 ) -> tuple[list[dict[str, Any]], str]:
     """Returns the rows of a new run's steps: one for each task and check, and for each item where the items are
     known already; and why the run can not be, or nothing."""
@@ -159,7 +161,7 @@ def _steps(
             retry=task.retry,
             timeout_seconds=task.timeout_seconds,
             limits=limits.names(workflow),
-            lift=lift(workflow.priority, RunClass.CURRENT),
+            lift=lift(workflow.priority, run_class),
         )
         for task in workflow.tasks
     ]
@@ -338,4 +340,5 @@ def source_run(tx: Tx, source: str, partition: str, cause: Cause) -> dict[str, A
         "created_at": tx.now,
         "limited": False,
         "timeout_seconds": None,
+        "run_class": RunClass.CURRENT,
     }

@@ -27,6 +27,7 @@ from riparian.scheduler.rebuild import Rebuild
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import (
     audit,
+    backfills,
     counters,
     definitions,
     files,
@@ -130,6 +131,7 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
     clock.declare(tx, manifest.project, manifest.workflows, set(added) - back, back)
     _forget_failures(tx, graph, added)
     staleness.release_all(tx)
+    backfills.call_all(tx)
     # Files that were complete while their source was not declared wait no longer.
     staleness.mark(tx, [(s, Interval(p, p), "") for s, p in files.ready_targets(tx)])
     if rebuild != "none":

@@ -51,7 +51,7 @@ def materialize(
     params = params or {}
     _check(params)
     # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
-    wanted = plane.db.read(lambda tx: partition_of(_asked_for(plane.access.judge(tx, by), key), partition))
+    wanted = plane.db.read(lambda tx: partition_of(asked_for(plane.access.judge(tx, by), key), partition))
 
     def given(workflow: WorkflowSpec) -> dict[str, Any]:
         try:
@@ -61,7 +61,7 @@ def materialize(
 
     def write(tx: Tx) -> Requested:
         graph = plane.graphs.at(tx)
-        workflow = _asked_for(plane.access.judge(tx, by), key)
+        workflow = asked_for(plane.access.judge(tx, by), key)
         expect_still(workflow, wanted)
         target = (workflow.key, wanted)
         cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": given(workflow)})
@@ -71,8 +71,12 @@ def materialize(
     return plane.db.write(write)
 
 
-def _asked_for(judge: Judge, key: str) -> WorkflowSpec:
-    """Returns the workflow that makes ``key`` and nothing that is not theirs."""
+def asked_for(judge: Judge, key: str) -> WorkflowSpec:
+    """Returns the workflow that makes ``key`` and nothing that is not theirs.
+
+    Raises NotFound (also for an asset that they may not know of), Refused where it is not theirs to run, Conflict for a
+    source.
+    """
     judge.require_own(key, "run")
     workflow = judge.graph.producer(AssetKey(key))
     if workflow is None:

@@ -15,7 +15,8 @@ from riparian.scheduler.core import planner
 from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, Decision, Target, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
-from riparian.storage.metadata import planning, runs, staleness, timers
+from riparian.scheduler.refill import refill
+from riparian.storage.metadata import backfills, planning, runs, staleness, timers
 from riparian.storage.metadata.among import BATCH
 from riparian.storage.metadata.database import Tx
 
@@ -54,6 +55,12 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
     """Decides on what is dirty, makers before their users, and writes at most about SLICE runs."""
     marks = staleness.oldest(tx, MOST_MARKS)
     done = Ticked(more=len(marks) == MOST_MARKS)
+    if any(mark.workflow == backfills.CALL for mark in marks):
+        refill(tx, graph)
+        called = staleness.oldest(tx, MOST_MARKS)
+        # What is to be looked at further is for the next one.
+        marks = [mark for mark in called if mark.workflow != backfills.CALL]
+        done.more = len(called) == MOST_MARKS or len(marks) < len(called)
     if not marks:
         return done
     found = _targets(tx, graph, marks)
@@ -198,10 +205,13 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
 
 def _meant(tx: Tx, graph: Graph, mark: Any) -> tuple[list[str], list[Cause]]:
     """Returns the partitions that a mark is about, one more than a slice at most, and what was asked of them."""
-    if mark.workflow not in graph.workflows and mark.workflow not in graph.assets:
-        return [], []
-    keys = planning.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
-    return keys, [Cause.from_json(mark.ask)] if mark.ask else []
+    asked = [Cause.from_json(mark.ask)] if mark.ask else []
+    keys: list[str] = []
+    if mark.workflow in graph.workflows or mark.workflow in graph.assets:
+        keys = planning.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
+    if not keys:
+        _let_go(tx, mark.lo, asked)
+    return keys, asked
 
 
 def _decide(
@@ -221,8 +231,10 @@ def _decide(
         decisions = {t: decisions[t] for t in targets if t in decisions}
     # Most that is touched has no need to run; only for the rest does anybody ask what is still going on above.
     eager = [t for t, d in decisions.items() if d.action is Action.RUN and not _is_urgent(asks[t])]
-    for target, blocker in (planning.blockers(tx, graph, eager) if eager else {}).items():
-        decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
+    for late in {decisions[t].late for t in eager}:
+        of_class = [t for t in eager if decisions[t].late == late]
+        for target, blocker in planning.blockers(tx, graph, of_class, late=late).items():
+            decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     for target, blocker in _in_turn(graph, decisions, asks).items():
         decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     plan = Plan(tx, graph)
@@ -239,13 +251,19 @@ def _decide(
             wakes.append((target, decision.wake_at))
         # One run at a time: what else was asked waits for the end of the run that is planned or going on now.
         later = asks[target][1:] if decision.action in (Action.RUN, Action.HOLD) else []
-        holds += [_hold(target, Blocker(*target, failed=False), ask) for ask in later]
+        holds += [_hold(target, Blocker(*target, failed=False), _behind(tx, target, ask)) for ask in later]
+        if decision.action not in (Action.RUN, Action.HOLD):
+            _settle(tx, target, decision, asks[target])
         match decision.action:
             case Action.RUN:
                 turns[target] = plan.add(facts[target], decision)
+                if (going := facts[target].unfinished) is not None and going.backfill:
+                    holds.append(_hold(target, Blocker(*target, failed=False), _behind(tx, target, going.backfill)))
             case Action.HOLD:
                 assert decision.blocker is not None  # noqa: S101 - the planner's promise for HOLD
-                holds.append(_hold(target, decision.blocker, facts[target].ask))
+                ask = facts[target].ask
+                after_own = (decision.blocker.workflow, decision.blocker.partition) == target
+                holds.append(_hold(target, decision.blocker, _behind(tx, target, ask) if after_own and ask else ask))
             case Action.ADVANCE:
                 levels = [(i.edge.name, i.now) for i in facts[target].inputs if i.now is not None]
                 ticks = {**facts[target].consumed_ticks, **decision.ticks}
@@ -295,13 +313,35 @@ def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Ca
     """Returns what was asked of each target and has not had its run: to ask for the same twice is to ask once."""
     keys = {(t, n): trigger_key(*t, ask) for t in targets for n, ask in enumerate(asks[t])}
     known = runs.known_causes(tx, list(keys.values())) if keys else set()
-    return {t: [ask for n, ask in enumerate(asks[t]) if keys[t, n] not in known] for t in targets}
+    left = {t: [ask for n, ask in enumerate(asks[t]) if keys[t, n] not in known] for t in targets}
+    # What else was asked goes before a backfill.
+    return {t: sorted(found, key=lambda ask: ask.kind == "backfill") for t, found in left.items()}
+
+
+def _behind(tx: Tx, target: Target, ask: Cause) -> Cause:
+    """Returns what is still asked for once another run of the same partition has ended."""
+    return backfills.ask_again(tx, ask, target[1]) if ask.kind == "backfill" else ask
+
+
+def _settle(tx: Tx, target: Target, decision: Decision, asks: Sequence[Cause]) -> None:
+    """Notes of backfills that no run comes of what they asked; where there were several, each is looked at."""
+    first = asks if decision.code == "waiting_for_input" else asks[:1]
+    _let_go(tx, target[1], first)
+    for ask in asks[len(first) :]:
+        if ask.kind == "backfill":
+            staleness.mark_one(tx, *target, backfills.ask_again(tx, ask, target[1], ask.body["only"]).to_json())
+
+
+def _let_go(tx: Tx, partition: str, asks: Sequence[Cause]) -> None:
+    for ask in asks:
+        if ask.kind == "backfill":
+            backfills.settle(tx, ask, partition, "skipped")
 
 
 def _is_urgent(asks: Sequence[Cause]) -> bool:
-    """Whether a person asked: then nothing above is waited for. What time or a rebuild asks for goes in the order of
-    the data."""
-    return bool(asks) and asks[0].kind not in ("fingerprint", "tick")
+    """Whether a person asked: then nothing above is waited for. What time, a rebuild or a backfill asks for goes in the
+    order of the data."""
+    return bool(asks) and asks[0].kind not in ("fingerprint", "tick", "backfill")
 
 
 def _hold(target: Target, blocker: Blocker, ask: Cause | None) -> dict[str, str]:

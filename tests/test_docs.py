@@ -116,7 +116,9 @@ def _is_known(words: list[str]) -> bool:
     command: Any = typer.main.get_command(app)
     rest = list(words)
     while rest and hasattr(command, "commands"):
-        command = command.commands.get(rest.pop(0))
+        # Of a group that begins something: the key of what to begin stands for that.
+        named = rest[0] in command.commands or "start" not in command.commands
+        command = command.commands.get(rest.pop(0) if named else "start")
     options = {name for p in command.params for name in p.opts} if command else set()
     return command is not None and {word for word in rest if word.startswith("--")} <= options
 

@@ -1,4 +1,4 @@
-"""Plan: what is about to happen, and what an apply would do."""
+"""Plan: what is about to happen, and what an apply or a backfill would do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from riparian.api.callers import Plane, Viewer
-from riparian.api.models import PageOut, PendingOut, PlanBody, PreviewedOut
+from riparian.api.models import BackfillBody, BackfillPreview, PageOut, PendingOut, PlanBody, PreviewedOut
 from riparian.api.paging import Cursor, Limit, page
 from riparian.scheduler import register
 from riparian.scheduler.preview import preview
@@ -30,3 +30,9 @@ def previewed(view: Viewer, plane: Plane, body: PlanBody) -> Any:
     manifest = register.read(plane, body.manifest, view.principal)
     found = preview(plane, manifest, view.principal, body.rebuild, body.limit)
     return {**asdict(found), "problems": [p.to_json() for p in found.problems]}
+
+
+@router.post("/backfill", response_model=BackfillPreview)
+def backfill(view: Viewer, body: BackfillBody) -> Any:
+    """What a backfill would make and why, and how long that may take by what the last runs took. It changes nothing."""
+    return view.backfill_preview(body.asset, body.first, body.last, body.only)

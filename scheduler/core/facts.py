@@ -22,12 +22,28 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How an asset partition (or a set of them) stands: the seq of its last move, its content and its origins."""
+    """How an asset partition (or a set of them) stands: the seq of its last move, its content and its origins.
+
+    ``news`` is the seq of its last move that others are to run for, ``current`` of the last by a run of today's class;
+    where they are left out it was that same move.
+    """
 
     seq: int
     digest: str
     origins: tuple[str, ...]
     version: str | None = None
+    news: int | None = None
+    current: int | None = None
+
+    @property
+    def told(self) -> int:
+        """The seq of its last move that others are to run for."""
+        return self.seq if self.news is None else self.news
+
+    @property
+    def told_today(self) -> int:
+        """The seq of its last move by a run of today's class."""
+        return self.seq if self.current is None else self.current
 
     def differs(self, other: Level) -> bool:
         """Whether a consumer of ``other`` would get something else now."""
@@ -38,8 +54,9 @@ class Level:
 class Cause:
     """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted, and the ticks of the schedules that were
     due, by name, in UTC microseconds), tick (ticks alone), missing (what is missing, seqs, adopted), request (id, by,
-    params), rerun (of, id, by, params), fingerprint (of the code, definition; edited: its inputs, not the code),
-    adopted, file (path, fingerprint, seq) or event (id, by)."""
+    params), rerun (of, id, by, params), backfill (id, ask: how often it asked, by, only, propagate), fingerprint (of
+    the code, definition; edited: its inputs, not the code), adopted, file (path, fingerprint, seq) or event (id, by).
+    """
 
     kind: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +89,9 @@ class Cause:
             case "rerun":
                 how = "to go on from where it failed" if self.body.get("from_failed") else "to run it again"
                 return f"{self.body['by']} asked {how} (as {self.body['of']})"
+            case "backfill":
+                alone = "" if self.body["propagate"] else ", which nothing is to follow"
+                return f"{self.body['by']} asked for a backfill{alone}"
             case "event":
                 return f"{self.body['by']} reported an update"
             case "fingerprint":
@@ -161,12 +181,14 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
-    """The run of this workflow partition that is not at its end. ``asked``: somebody asked for just this run."""
+    """The run of this workflow partition that is not at its end. ``asked``: somebody asked for just this run.
+    ``backfill`` is its cause where it is a backfill's."""
 
     run: str
     trigger_key: str
     granted: bool
     asked: bool = False
+    backfill: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +252,7 @@ class Action(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer, with its reason as a stable ``code`` and in ``words``. ``ticks`` are those that ADVANCE answers;
-    ``wake_at`` is when time alone may change the answer."""
+    ``wake_at`` is when time alone may change the answer; ``late``: the run goes behind today's work."""
 
     action: Action
     code: str
@@ -240,6 +262,7 @@ class Decision:
     supersedes: str | None = None
     ticks: Mapping[str, int] = field(default_factory=dict)
     wake_at: int | None = None
+    late: bool = False
 
 
 def due(schedule: str, tick: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from riparian.assets.durations import instant
 from riparian.assets.partitions import WHOLE
 from riparian.assets.schedules import local
+from riparian.scheduler.core.backfills import is_untold, is_wanted, state
 from riparian.scheduler.core.facts import (
     CLOCK,
     Action,
@@ -52,7 +53,7 @@ def decide(facts: Facts) -> Decision:
         return _failed(facts, standing, " for this same cause")
     if facts.blocker:
         return _held(facts.blocker)
-    return _run(facts, cause)
+    return _run(facts, cause, late=standing.late)
 
 
 def _cause(facts: Facts, standing: Standing) -> Cause:
@@ -83,12 +84,25 @@ def _asked(facts: Facts, ask: Cause) -> Decision:
     going = facts.unfinished
     if going and going.trigger_key == trigger_key(facts.workflow.key, facts.partition, ask):
         return _unfinished(granted=going.granted)
+    if ask.kind == "backfill":
+        return _backfilled(facts, ask)
     # What a person asked for runs as it was asked for, and so do two requests one after the other. It is no substitute
     # for an update that waits: it may have parameters, or be cancelled, and a cause has one run.
-    if going and (going.granted or going.asked or ask.is_asked):
+    if going and (going.granted or going.asked or (ask.is_asked and not going.backfill)):
         return _after_own(facts, asked=True)
     # A person's request waits for nothing above; a rebuild goes in the order of the data.
     return _held(facts.blocker) if facts.blocker and ask.kind == "fingerprint" else _run(facts, ask)
+
+
+def _backfilled(facts: Facts, ask: Cause) -> Decision:
+    """What runs or is planned already comes first. A failure above is not waited for, or one would stop all."""
+    if facts.unfinished:
+        return _after_own(facts, asked=True)
+    if not is_wanted(state(facts), ask.body["only"]):
+        return _up_to_date()
+    if facts.blocker and not facts.blocker.failed:
+        return _held(facts.blocker)
+    return _run(facts, ask, late=True)
 
 
 def _after_own(facts: Facts, *, asked: bool = False) -> Decision:
@@ -99,11 +113,10 @@ def _after_own(facts: Facts, *, asked: bool = False) -> Decision:
     return Decision(action=Action.HOLD, code="running", words=words, blocker=own)
 
 
-def _run(facts: Facts, cause: Cause) -> Decision:
+def _run(facts: Facts, cause: Cause, *, late: bool = False) -> Decision:
     supersedes = facts.unfinished.run if facts.unfinished else None
-    return Decision(
-        action=Action.RUN, code="run", words=f"runs because {cause.words}", cause=cause, supersedes=supersedes
-    )
+    words = f"runs because {cause.words}"
+    return Decision(action=Action.RUN, code="run", words=words, cause=cause, supersedes=supersedes, late=late)
 
 
 def _unneeded(facts: Facts, standing: Standing) -> Decision:
@@ -133,6 +146,9 @@ def _untriggered(facts: Facts, standing: Standing) -> Decision:
         return _failed(facts, standing)
     if not facts.inputs and facts.consumed_fingerprint is None:
         return _without_inputs(facts, standing)
+    if untold := {i.edge.asset for i in facts.inputs if is_untold(i)}:
+        words = f"{updated(untold)} backfilled without what follows; an update or a request runs it"
+        return _none("not_triggered", words)
     if facts.consumed_fingerprint is None:
         never = _none("not_triggered", "never ran, and what its trigger waits for is not there")
         return never if standing.asked else _not_asked()

@@ -19,7 +19,8 @@ class Standing:
     answered; ``differs`` the seqs of inputs that a run would find changed. ``fills``: something that the trigger wants
     made is missing. ``unchecked``: it waits for checks alone. ``clock`` are the schedules whose next tick could make
     the trigger true; ``until`` is when time alone will, by what ``awaits`` says, where that is worth waiting for.
-    ``signals`` is what the trigger was asked.
+    ``signals`` is what the trigger was asked. ``late``: nothing of it is today's work, all that moved did so for a
+    backfill.
     """
 
     news: Mapping[str, int]
@@ -34,6 +35,7 @@ class Standing:
     signals: Signals
     until: int | None = None
     awaits: Trigger | None = None
+    late: bool = False
 
     @property
     def waits(self) -> bool:
@@ -44,8 +46,9 @@ class Standing:
 def stand(facts: Facts) -> Standing:
     """Answers both questions from the facts alone."""
     trigger = facts.workflow.trigger
-    news = _seqs(i for i in facts.inputs if i.edge.wakes and _is_news(i, facts))
-    differs = _seqs(i for i in facts.inputs if _counts(i) and _differs(i))
+    moved = [i for i in facts.inputs if i.edge.wakes and _is_news(i, facts)]
+    news = _newest((i.edge.asset, i.now.told) for i in moved if i.now is not None)
+    differs = _newest((i.edge.asset, i.now.seq) for i in facts.inputs if i.now and _counts(i) and _differs(i))
     ticks = _unanswered(facts, differs)
     state = _signals(facts)
     fills = trigger.fills(state)
@@ -53,7 +56,7 @@ def stand(facts: Facts) -> Standing:
         facts.consumed_fingerprint is not None
         or fills
         or bool(ticks and not facts.has_partitioned_input)
-        or any(_counts(i) and i.now is not None and i.now.seq > facts.baseline for i in facts.inputs)
+        or any(_counts(i) and i.now is not None and i.now.told > facts.baseline for i in facts.inputs)
     )
     ringing = tuple(s for s in facts.schedules if s.next_at is not None and _concerns(facts, s, s.next_at))
     later = {**ticks, **{s.cron.name: 0 for s in ringing}}
@@ -75,6 +78,7 @@ def stand(facts: Facts) -> Standing:
         signals=signals,
         until=until,
         awaits=None if until is None else trigger.waits(signals),
+        late=bool(moved) and not ticks and not any(i.now and i.now.told_today > _known(i, facts) for i in moved),
     )
 
 
@@ -150,17 +154,20 @@ def _counts(i: InputFacts) -> bool:
 
 
 def _is_news(i: InputFacts, facts: Facts) -> bool:
-    return i.now is not None and i.now.seq > (i.then.seq if i.then else facts.baseline)
+    return i.now is not None and i.now.told > _known(i, facts)
+
+
+def _known(i: InputFacts, facts: Facts) -> int:
+    return i.then.seq if i.then else facts.baseline
 
 
 def _differs(i: InputFacts) -> bool:
     return i.now is not None and (i.then is None or i.now.differs(i.then))
 
 
-def _seqs(inputs: Iterable[InputFacts]) -> dict[str, int]:
+def _newest(seqs: Iterable[tuple[str, int]]) -> dict[str, int]:
     """The newest seq of each asset, in the order of their keys: one may be read both as a partition and as a set."""
     found: dict[str, int] = {}
-    for i in inputs:
-        if i.now is not None:
-            found[i.edge.asset] = max(i.now.seq, found.get(i.edge.asset, 0))
+    for asset, seq in seqs:
+        found[asset] = max(seq, found.get(asset, 0))
     return dict(sorted(found.items()))

@@ -14,8 +14,9 @@ import msgspec
 
 from riparian.assets.errors import NotFound, Refused
 from riparian.assets.policy import Principal
+from riparian.scheduler.core.backfills import Only
 from riparian.scheduler.core.protocol import StoredObject
-from riparian.storage.access import assets, checks, data, files, lineage, plan, reasons, runs
+from riparian.storage.access import assets, backfills, checks, data, files, lineage, plan, reasons, runs
 from riparian.storage.access.data import Download
 from riparian.storage.access.pages import Page, iso
 from riparian.storage.access.rights import Judge
@@ -130,6 +131,18 @@ class View:
     def plan(self, cursor: str | None = None, limit: int = 100) -> Page:
         """Returns what is about to happen: queued runs, and what is held or waits, each with its reason."""
         return self._ask(lambda j: plan.pending(j, cursor, limit))
+
+    def backfills(self, cursor: str | None = None, limit: int = 100) -> Page:
+        """Returns the backfills that the principal may know of, newest first."""
+        return self._ask(lambda j: backfills.listing(j, cursor, limit))
+
+    def backfill(self, backfill_id: str) -> dict[str, Any]:
+        """Returns one backfill with the partitions that failed."""
+        return self._ask(lambda j: backfills.one(j, backfill_id))
+
+    def backfill_preview(self, key: str, lo: str | None, hi: str | None, only: Only) -> dict[str, Any]:
+        """Returns what a backfill of the asset would make, and how long that may take."""
+        return self._ask(lambda j: backfills.preview(j, key, lo, hi, only))
 
     def logs(self, run_id: str, offset: int = 0, step: str | None = None, epoch: int | None = None) -> Iterator[bytes]:
         """Returns the bytes that the run (or one step, one attempt) wrote, from ``offset`` on."""

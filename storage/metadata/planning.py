@@ -42,6 +42,7 @@ from riparian.scheduler.core.facts import (
 from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
+from riparian.scheduler.core.ranks import RunClass
 from riparian.storage.metadata import checks, moments
 from riparian.storage.metadata.among import BATCH, among, in_keys, in_pairs
 from riparian.storage.metadata.database import Tx
@@ -58,7 +59,7 @@ from riparian.storage.metadata.schema import (
 )
 
 _HEADS = select(head).where(among(head.c.asset, "firsts"), among(head.c.partition, "seconds"))
-_SETS = select(asset.c.key, asset.c.seq, asset.c.digest, asset.c.heads).where(
+_SETS = select(asset.c.key, asset.c.seq, asset.c.digest, asset.c.heads, asset.c.news, asset.c.current).where(
     among(asset.c.key, "keys"), asset.c.heads > 0
 )
 _RANGE = (
@@ -103,6 +104,9 @@ _ATTEMPTED_IN = select(func.max(attempted.c.partition)).where(
     attempted.c.partition.between(bindparam("lo"), bindparam("hi")),
     attempted.c.outcome != "cancelled",
 )
+_GOING_OF = (_UNFINISHED, _ANY_UNFINISHED, _UNFINISHED_IN)
+# What a backfill, or what follows one, makes some time is nothing that today's work waits for.
+_CURRENT_OF = tuple(each.where(run.c.run_class == RunClass.CURRENT) for each in _GOING_OF)
 _ANY_ATTEMPTED = (
     select(attempted.c.workflow, func.min(attempted.c.partition).label("partition"))
     .where(among(attempted.c.workflow, "keys"), attempted.c.outcome != "cancelled")
@@ -192,13 +196,14 @@ def load_many(
     return result
 
 
-def blockers(tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, Blocker]:
+def blockers(tx: Tx, graph: Graph, targets: Sequence[Target], *, late: bool = True) -> dict[Target, Blocker]:
     """Returns for each target that has to wait what it waits for: something above it that is going on or, if nothing
-    is, that failed. Costs what lies above the targets, not what is unfinished elsewhere."""
+    is, that failed. Unless they are ``late`` themselves, backfills are not waited for. Costs what lies above the
+    targets, not what is unfinished elsewhere."""
     paths = {target: above(graph, *target) for target in targets}
     wanted = {(maker, i) for path in paths.values() for maker, intervals in path.items() for i in intervals}
     found = (
-        _Waits.load(tx, wanted, _UNFINISHED, _ANY_UNFINISHED, _UNFINISHED_IN, failed=False),
+        _Waits.load(tx, wanted, *(_GOING_OF if late else _CURRENT_OF), failed=False),
         _Waits.load(tx, wanted, _ATTEMPTED, _ANY_ATTEMPTED, _ATTEMPTED_IN, failed=True),
     )
     result = {}
@@ -394,8 +399,14 @@ def consumed_json(inputs: Iterable[tuple[str, Level]]) -> str:
 
 
 def _unfinished(row: Any) -> Unfinished:
-    asked = Cause.from_json(row.cause).is_asked
-    return Unfinished(run=row.id, trigger_key=row.trigger_key, granted=row.state == "running", asked=asked)
+    cause = Cause.from_json(row.cause)
+    return Unfinished(
+        run=row.id,
+        trigger_key=row.trigger_key,
+        granted=row.state == "running",
+        asked=cause.is_asked,
+        backfill=cause if cause.kind == "backfill" else None,
+    )
 
 
 def _level(value: list[Any]) -> Level:
@@ -452,9 +463,11 @@ class _Levels:
         rows = [r for _, found in looked for r, is_one in found if is_one]
         need = edge.input.mapping.required(keys, edge.cut)
         if len(rows) >= need:
+            moves = [(r.seq, r.news, r.current) for r in rows]
             # Rows come in the order of their keys, and the digest does not depend on it.
             digest = digests.of_members((r.partition, r.digest) for r in rows)
-            now = Level(max(r.seq for r in rows), digest, tuple(sorted({r.origins for r in rows})))
+            seq, news, current = (max(r[column] for r in moves) for column in range(3))
+            now = Level(seq, digest, tuple(sorted({r.origins for r in rows})), None, news, current)
             return now, None, tuple(part for i, found in looked for part in _parts(i, found))
         of = sum(edge.cut.count(i) for i in keys) if edge.cut is not None else 0
         lack = Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
@@ -558,7 +571,7 @@ def _levels(tx: Tx, graph: Graph, targets: Sequence[Target]) -> _Levels:
     members: dict[str, list[str]] = defaultdict(list)
     for r in in_keys(tx, _SET_ORIGINS, every):
         members[r.asset].append(r.origins)
-    sets = {r.key: (r.heads, Level(r.seq, r.digest, tuple(sorted(members[r.key])))) for r in in_keys(tx, _SETS, every)}
+    sets = {r.key: (r.heads, _of_set(r, members[r.key])) for r in in_keys(tx, _SETS, every)}
     newest = {a: (h.partition, _of_head(h)) for a, cut in last.items() if (h := _newest(tx, a, cut)) is not None}
     found = {(a, i): tx.conn.execute(_RANGE, {"asset": a, "lo": i.lo, "hi": i.hi}).all() for a, i in ranges}
     return _Levels(heads, sets, newest, found)
@@ -575,4 +588,8 @@ def _newest(tx: Tx, asset_key: str, cut: Partitions | None) -> Row[Any] | None:
 
 
 def _of_head(row: Any) -> Level:
-    return Level(row.seq, row.digest, (row.origins,), row.version)
+    return Level(row.seq, row.digest, (row.origins,), row.version, row.news, row.current)
+
+
+def _of_set(row: Any, members: Iterable[str]) -> Level:
+    return Level(row.seq, row.digest, tuple(sorted(members)), None, row.news, row.current)

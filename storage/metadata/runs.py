@@ -211,8 +211,8 @@ def by_trigger_key(tx: Tx, key: str) -> str | None:
     return tx.conn.execute(_BY_TRIGGER, {"k": key}).scalar()
 
 
-def supersede(tx: Tx, pairs: Sequence[tuple[str, str]]) -> None:
-    """Ends runs that no worker has touched in favour of newer ones: (old, new)."""
+def supersede(tx: Tx, pairs: Sequence[tuple[str, str | None]]) -> None:
+    """Ends runs that no worker has touched in favour of newer ones: (old, new); None: for now of none."""
     if pairs:
         tx.conn.execute(_SUPERSEDE, [{"old": old, "new": new, "now": tx.now} for old, new in pairs])
         calls = [slots.clear(tx, old) for old, _ in pairs]

@@ -79,6 +79,9 @@ asset = Table(
     Column("seq", BigInteger, nullable=False, server_default="0"),
     Column("heads", BigInteger, nullable=False, server_default="0"),
     Column("digest", Name, nullable=False),
+    # the seq of the last move of a head that others were to run for, and of the last by a run of today's class
+    Column("news", BigInteger, nullable=False, server_default="0"),
+    Column("current", BigInteger, nullable=False, server_default="0"),
 )
 
 origins = Table(
@@ -150,6 +153,9 @@ head = Table(
     Column("digest", Name, nullable=False),
     Column("origins", Name, nullable=False),
     Column("trace", Text, nullable=False),  # JSON {input: seq} of the version's trace
+    # the seq of its last move that others were to run for, and of the last by a run of today's class
+    Column("news", BigInteger, nullable=False, server_default="0"),
+    Column("current", BigInteger, nullable=False, server_default="0"),
     Index(None, "version"),
 )
 
@@ -257,6 +263,7 @@ run = Table(
     Column("error", Text),
     Column("limited", Boolean, nullable=False, server_default=false()),  # it keeps a place under its workflow's limit
     Column("timeout_seconds", Float),  # of the whole run, from its first grant
+    Column("run_class", Integer, nullable=False, server_default="0"),  # see core.ranks.RunClass
     Index(None, "workflow", "partition", "created_at"),
     Index(None, "created_at"),
     # one unfinished run for each workflow partition
@@ -401,6 +408,46 @@ answer = Table(
     Column("session", Name, primary_key=True),
     Column("request", BigInteger, primary_key=True),
     Column("body", LargeBinary, nullable=False),
+)
+
+backfill = Table(
+    "backfill",
+    metadata,
+    # what somebody wants made of a workflow's partitions lo..hi, chunk by chunk
+    Column("id", Name, primary_key=True),
+    Column("asset", Name, nullable=False),  # what they called it
+    Column("workflow", Name, nullable=False),
+    Column("lo", Name, nullable=False),
+    Column("hi", Name, nullable=False),
+    Column("only", Name, nullable=False),  # missing | stale | all
+    Column("propagate", Boolean, nullable=False),
+    Column("state", Name, nullable=False),  # running | paused | cancelled | done
+    Column("by", Name, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("ended_at", Micros),
+    Column("next_partition", Name),  # the first that was not looked at; NULL: all were
+    Column(
+        "skipped", BigInteger, nullable=False, server_default="0"
+    ),  # partitions that needed no run, or can have none
+    Column("words", Text, nullable=False, server_default=""),  # why it stands as it does, where nobody asked for that
+    Index(
+        "ix_backfill_going",
+        "id",
+        sqlite_where=text("state IN ('running', 'paused')"),
+        postgresql_where=text("state IN ('running', 'paused')"),
+    ),
+)
+
+backfill_item = Table(
+    "backfill_item",
+    metadata,
+    # a partition that a backfill has a run made for; those that need none have no row
+    Column("backfill", Name, primary_key=True),
+    Column("partition", Name, primary_key=True),
+    Column("state", Name, nullable=False),  # open (asked for, and not at its end) | made | failed | skipped | left
+    Column("asks", Integer, nullable=False, server_default="0"),  # how often its run was asked for: each is a cause
+    Column("run", Name),  # its last run that ended
+    Index(None, "backfill", "state", "partition"),
 )
 
 schedule = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, text, update
 
@@ -22,16 +22,23 @@ _OF_RUN = select(version.c.id).where(version.c.run == bindparam("r")).order_by(v
 _SETTLE = update(version).where(version.c.id == bindparam("v")).values(state=bindparam("to"), head_seq=bindparam("seq"))
 _HEAD = select(head).where(head.c.asset == bindparam("a"), head.c.partition == bindparam("p"))
 _PUT_HEAD = text(
-    "INSERT INTO head (asset, partition, version, seq, digest, origins, trace) "
-    "VALUES (:asset, :partition, :version, :seq, :digest, :origins, :trace) "
+    "INSERT INTO head (asset, partition, version, seq, digest, origins, trace, news, current) "
+    "VALUES (:asset, :partition, :version, :seq, :digest, :origins, :trace, :news, :current) "
     "ON CONFLICT (asset, partition) DO UPDATE SET version = excluded.version, seq = excluded.seq, "
-    "digest = excluded.digest, origins = excluded.origins, trace = excluded.trace"
+    "digest = excluded.digest, origins = excluded.origins, trace = excluded.trace, "
+    "news = excluded.news, current = excluded.current"
 )
 _ASSET = select(asset.c.digest, asset.c.heads).where(asset.c.key == bindparam("a"))
 _SET_ASSET = (
     update(asset)
     .where(asset.c.key == bindparam("a"))
-    .values(seq=bindparam("s"), digest=bindparam("d"), heads=bindparam("n"))
+    .values(
+        seq=bindparam("s"),
+        digest=bindparam("d"),
+        heads=bindparam("n"),
+        news=func.coalesce(bindparam("if_news"), asset.c.news),
+        current=func.coalesce(bindparam("if_current"), asset.c.current),
+    )
 )
 _MORE = text(
     "INSERT INTO asset_origins (asset, origins, heads) VALUES (:asset, :origins, 1) "
@@ -92,9 +99,13 @@ def as_of(tx: Tx, asset_key: str, lo: str, hi: str, seq: int) -> Sequence[Row[An
     return tx.conn.execute(_AS_OF, {"asset": asset_key, "lo": lo, "hi": hi, "as_of": seq}).all()
 
 
-def publish(tx: Tx, run: str, trace: Mapping[str, int]) -> list[Moved]:
+def publish(
+    tx: Tx, run: str, trace: Mapping[str, int], *, is_news: bool = True, is_current: bool = True
+) -> list[Moved]:
     """Moves the heads of everything that the run staged, together; a version that is older than the head is kept as
-    superseded. ``trace`` holds the seqs of the inputs it was made from. Returns the heads that moved."""
+    superseded. ``trace`` holds the seqs of the inputs it was made from. Unless ``is_news`` nobody is to run for it, and
+    unless ``is_current`` whoever does goes behind today's work. Returns the heads that moved."""
+    known = _Known(is_news, is_current and is_news)
     moved = []
     for row in tx.conn.execute(_STAGED, {"r": run}).all():
         old = tx.conn.execute(_HEAD, {"a": row.asset, "p": row.partition}).first()
@@ -103,12 +114,17 @@ def publish(tx: Tx, run: str, trace: Mapping[str, int]) -> list[Moved]:
             continue
         seq = counters.advance(tx, "change_seq")
         tx.conn.execute(_SETTLE, {"v": row.id, "to": "committed", "seq": seq})
-        _move(tx, row, old, seq, trace)
+        _move(tx, row, old, seq, trace, known)
         moved.append(Moved(row.asset, row.partition, row.id, seq))
     return moved
 
 
-def _move(tx: Tx, row: Row[Any], old: Row[Any] | None, seq: int, trace: Mapping[str, int]) -> None:
+class _Known(NamedTuple):
+    is_news: bool
+    is_current: bool
+
+
+def _move(tx: Tx, row: Row[Any], old: Row[Any] | None, seq: int, trace: Mapping[str, int], known: _Known) -> None:
     state = tx.conn.execute(_ASSET, {"a": row.asset}).one()
     total, count = state.digest, state.heads
     if old is None:
@@ -126,9 +142,12 @@ def _move(tx: Tx, row: Row[Any], old: Row[Any] | None, seq: int, trace: Mapping[
             "digest": row.digest,
             "origins": row.origins,
             "trace": json.dumps(dict(trace), sort_keys=True),
+            "news": seq if known.is_news else old.news if old else 0,
+            "current": seq if known.is_current else old.current if old else 0,
         },
     )
-    tx.conn.execute(_SET_ASSET, {"a": row.asset, "s": seq, "d": total, "n": count})
+    of_set = {"if_news": seq if known.is_news else None, "if_current": seq if known.is_current else None}
+    tx.conn.execute(_SET_ASSET, {"a": row.asset, "s": seq, "d": total, "n": count, **of_set})
     if old is None or old.origins != row.origins:
         tx.conn.execute(_MORE, {"asset": row.asset, "origins": row.origins})
         if old is not None:

@@ -39,6 +39,11 @@ ASKING: dict[tuple[str, ...], tuple[str, ...]] = {
     ("logs",): (NO_RUN,),
     ("cancel",): (NO_RUN,),
     ("rerun",): (NO_RUN,),
+    ("backfills",): (),
+    ("backfill", "start"): (NOTHING,),
+    ("backfill", "pause"): (NO_RUN,),
+    ("backfill", "resume"): (NO_RUN,),
+    ("backfill", "cancel"): (NO_RUN,),
     ("token", "revoke"): (NO_RUN,),
     ("why",): (NOTHING,),
     ("checks",): (NOTHING,),
@@ -57,6 +62,7 @@ OTHERS = {("init",), ("doctor",), ("dev",), ("serve",), ("check",)}
 
 LOOKING = {
     *{("ls",), ("runs",), ("why",), ("checks",), ("lineage",), ("files",), ("data",), ("logs",), ("plan",)},
+    ("backfills",),
     ("policy", "show"),
 }
 """The commands that ask and change nothing. Only they can look as somebody else."""

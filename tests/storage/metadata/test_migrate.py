@@ -245,3 +245,31 @@ def test_declarations_of_the_second_schema_go_on(tmp_path: Path):
 
     found = graph.workflows["air.late"]
     assert ("f", (), ()) == (found.fingerprint, found.checks, found.parameters)
+
+
+def test_heads_of_the_second_schema_were_news(tmp_path: Path):
+    """Whatever had moved before there were backfills moved by today's work, and others were to run for it."""
+    path = tmp_path / "metadata.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    with create_engine(sqlite_url(path)).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0002")
+        conn.execute(
+            text(
+                "INSERT INTO head (asset, partition, version, seq, digest, origins, trace) "
+                "VALUES ('a', '', 'v', 7, 'd', 'o', '{}')"
+            )
+        )
+        conn.execute(
+            text(
+                "INSERT INTO asset (key, project, kind, owner, seq, heads, digest) VALUES ('a','p','asset','o',8,1,'d')"
+            )
+        )
+
+    database = Database(sqlite_url(path))
+    asked = "SELECT news, current FROM head UNION ALL SELECT news, current FROM asset"
+    found = database.read(lambda tx: tx.conn.execute(text(asked)).all())
+    database.close()
+
+    assert [(7, 7), (8, 8)] == [tuple(row) for row in found]

@@ -1,5 +1,5 @@
 """Limits, ranks and run time-outs; the moves of an asset in their order; what checks found; workflows that come back
-remember what they waited for."""
+remember what they waited for; backfills."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def upgrade() -> None:
     op.create_index("ix_version_asset_head_seq", "version", ["asset", "head_seq"])
     _news()
     _checks()
+    _backfills()
     _manifests()
 
 
@@ -78,6 +79,44 @@ def _checks() -> None:
     )
     op.create_index("ix_check_result_asset_name_version", "check_result", ["asset", "name", "version"])
     op.create_index("ix_check_result_run", "check_result", ["run"])
+
+
+def _backfills() -> None:
+    op.create_table(
+        "backfill",
+        sa.Column("id", Name, nullable=False),
+        sa.Column("asset", Name, nullable=False),
+        sa.Column("workflow", Name, nullable=False),
+        sa.Column("lo", Name, nullable=False),
+        sa.Column("hi", Name, nullable=False),
+        sa.Column("only", Name, nullable=False),
+        sa.Column("propagate", sa.Boolean(), nullable=False),
+        sa.Column("state", Name, nullable=False),
+        sa.Column("by", Name, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("next_partition", Name, nullable=True),
+        sa.Column("skipped", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("words", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    going = sa.text("state IN ('running', 'paused')")
+    op.create_index("ix_backfill_going", "backfill", ["id"], sqlite_where=going, postgresql_where=going)
+    op.create_table(
+        "backfill_item",
+        sa.Column("backfill", Name, nullable=False),
+        sa.Column("partition", Name, nullable=False),
+        sa.Column("state", Name, nullable=False),
+        sa.Column("asks", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("run", Name, nullable=True),
+        sa.PrimaryKeyConstraint("backfill", "partition"),
+    )
+    op.create_index("ix_backfill_item_backfill_state_partition", "backfill_item", ["backfill", "state", "partition"])
+    op.add_column("run", sa.Column("run_class", sa.Integer(), server_default="0", nullable=False))
+    for table in ("head", "asset"):
+        for name in ("news", "current"):
+            op.add_column(table, sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
+        op.execute(f"UPDATE {table} SET news = seq, current = seq")  # noqa: S608 - two names of ours
 
 
 def _manifests() -> None:
