@@ -63,7 +63,7 @@ _SETS = select(asset.c.key, asset.c.seq, asset.c.digest, asset.c.heads, asset.c.
     among(asset.c.key, "keys"), asset.c.heads > 0
 )
 _RANGE = (
-    select(head.c.partition, head.c.seq, head.c.digest, head.c.origins)
+    select(head.c.partition, head.c.seq, head.c.digest, head.c.origins, head.c.news, head.c.current)
     .where(head.c.asset == bindparam("asset"), head.c.partition.between(bindparam("lo"), bindparam("hi")))
     .order_by(head.c.partition)
 )
@@ -463,10 +463,9 @@ class _Levels:
         rows = [r for _, found in looked for r, is_one in found if is_one]
         need = edge.input.mapping.required(keys, edge.cut)
         if len(rows) >= need:
-            moves = [(r.seq, r.news, r.current) for r in rows]
             # Rows come in the order of their keys, and the digest does not depend on it.
             digest = digests.of_members((r.partition, r.digest) for r in rows)
-            seq, news, current = (max(r[column] for r in moves) for column in range(3))
+            seq, news, current = (max(r._mapping[c] for r in rows) for c in (head.c.seq, head.c.news, head.c.current))
             now = Level(seq, digest, tuple(sorted({r.origins for r in rows})), None, news, current)
             return now, None, tuple(part for i, found in looked for part in _parts(i, found))
         of = sum(edge.cut.count(i) for i in keys) if edge.cut is not None else 0

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
+from riparian.assets.keys import AssetKey
+from riparian.assets.manifest import InputSpec
 from riparian.assets.partitions import Offset
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
@@ -439,6 +441,29 @@ def test_without_what_follows(plant: Plant) -> None:
         plant.why("air.c", day(0)),
         plant.head("air.c", day(0)),
     )
+
+
+def test_a_window_of_days_is_told_as_one_day_is(plant: Plant) -> None:
+    """What was backfilled without what follows is no news to it, and what follows goes behind today's work."""
+    window = (InputSpec(parameter="days", asset=AssetKey("air.b"), mapping=Offset(-1, 0)),)
+    graph = {"air.b": ["air.a"], "air.s": ["air.b"]}
+    plant.apply(graph, daily=(*DAILY, "air.s"), triggers={"air.b": Manual()}, inputs={"air.s": window})
+    for n in range(2):
+        plant.drop("air.a", f"d{n}", day(n))
+    plant.settle()
+    start(plant)
+    assert f"air.s[{day(1)}]" in plant.settle()
+    for code, propagate in (("new", False), ("newer", True)):
+        plant.drop("air.a", code, day(0))
+        plant.settle()
+        start(plant, only="stale", propagate=propagate)
+        (lease,) = plant.take()
+        plant.ask(plant.done(lease))
+        assert propagate is (plant.why("air.s", day(1)) == "queued")
+        assert propagate is (plant.why("air.s", day(1)) != "not_triggered")
+    plant.drop("air.a", "today", day(9))
+
+    assert f"air.a[{day(9)}]" == plant.settle()[0]
 
 
 def test_the_next_update_brings_what_was_not_told(plant: Plant) -> None:
