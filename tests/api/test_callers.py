@@ -23,7 +23,9 @@ def test_every_door_but_health_needs_a_token(demo: Doors) -> None:
         if route.path.startswith("/api/")
     }
     answers = {
-        (method, path): demo.http.request(method, path.format(key="k", version_id="v", run_id="r", token_id="t"))
+        (method, path): demo.http.request(
+            method, path.format(key="k", version_id="v", run_id="r", token_id="t", backfill_id="b")
+        )
         for method, path in doors - OPEN
     }
 
@@ -116,7 +118,7 @@ def test_nobody_acts_as_somebody_else(doors: Doors) -> None:
     }
     answers = {
         (method, path): doors.ask(
-            method, path.format(key="demo.numbers", token_id="t", run_id="r"), json={}, headers=AS_ANA
+            method, path.format(key="demo.numbers", token_id="t", run_id="r", backfill_id="b"), json={}, headers=AS_ANA
         )
         for method, path in changing
     }

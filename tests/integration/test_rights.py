@@ -215,7 +215,7 @@ def test_nobody_is_let_in_without_a_token_that_is_valid_now(site):
     401; a worker's token is refused, and a person's token opens no worker's session."""
     paths = site.client("").get("/openapi.json").json()["paths"]
     routes = [
-        (method, path.format(key="air.flights", version_id="x", run_id="x", token_id="x"))
+        (method, path.format(key="air.flights", version_id="x", run_id="x", token_id="x", backfill_id="x"))
         for path, methods in paths.items()
         for method in methods
         if path != "/api/v1/health"
