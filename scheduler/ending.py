@@ -50,6 +50,10 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
         )
         if cause.kind == "backfill":
             backfills.settle(tx, cause, run.partition, "made", run.id)
+        spec = graph.workflows.get(run.workflow)
+        if spec is not None and spec.trigger.schedules:
+            # An input that moved back meanwhile, to what was consumed before, differs only now: it waits for a tick.
+            staleness.mark_one(tx, run.workflow, run.partition)
     runs.end(tx, run, "succeeded")
     staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
     staleness.release(tx, run.workflow, run.partition)

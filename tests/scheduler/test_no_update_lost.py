@@ -3,7 +3,7 @@
 import random
 from contextlib import suppress
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from riparian.assets.errors import Conflict
@@ -178,6 +178,12 @@ TIMELY = ["drop", "drop", "take", "take", "done", "done", "done", "restart", "as
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    graph=({"a0": ["s"], "a1": ["s"], "a2": ["w"], "a3": ["s"], "a4": ["s"]}, ("s", "a3")),
+    gates=["", "", "", "alone", ""],
+    seed=8074,
+    length=30,
+)
 @given(
     graph=graphs(),
     gates=st.lists(st.sampled_from(["", *GATES]), min_size=5, max_size=5),
