@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks import projects, usage, windows
+from benchmarks import beside, projects, usage, windows
 from benchmarks.plant import command, running, wait_for_stamps
 from riparian.api.server import calm_collector
 from riparian.assets.policy import Principal
@@ -195,6 +195,11 @@ def partitions_1000000(folder: Path) -> Numbers:
     return {**many, "of_1000_ms": few["update_ms"]}
 
 
+def partitions_of_10000(folder: Path) -> Numbers:
+    """An update of a day of one of 10,000 assets with 100 days each."""
+    return windows.of_assets(folder, 10_000, 100)
+
+
 def idle(folder: Path) -> Numbers:
     """Memory and processor time of a control plane and a supervisor that have worked and now wait."""
     projects.drop(folder)
@@ -260,6 +265,8 @@ FIGURES: dict[str, Callable[[Path], Numbers]] = {
     "definitions_10000": lambda folder: definitions(folder, 10_000),
     "invalidation": invalidation,
     "partitions_1000000": partitions_1000000,
+    "partitions_of_10000": partitions_of_10000,
+    "beside_dagster": beside.dagster,
     "idle": idle,
     "first_result": first_result,
     "importing": importing,

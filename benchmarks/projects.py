@@ -23,7 +23,7 @@ def stamp(name: str, started: int) -> None:
 
 _HEADER = """import time
 
-from riparian import FileDrop, asset, manual, source
+from riparian import Daily, FileDrop, asset, manual, source
 
 from _stamps import stamp
 
@@ -37,9 +37,13 @@ def {name}() -> dict:
     return {{"at": started}}
 """
 
+_SOURCE = """
+{name} = source("bench.{name}"{partitions})
+"""
+
 # What comes out differs whenever what goes in does: nothing is cut off as unchanged.
 _CONSUMER = """
-@asset("bench.{name}")
+@asset("bench.{name}"{partitions})
 def {name}({of}: dict) -> dict:
     started = time.time_ns()
     stamp("{name}", started)
@@ -91,13 +95,16 @@ def squares():
 
 def chain(folder: Path, length: int) -> None:
     """Writes ``length`` assets c0 … , each of which consumes the one before it; c0 runs when asked."""
-    links = [_CONSUMER.format(name=f"c{i}", of=f"c{i - 1}") for i in range(1, length)]
+    links = [_CONSUMER.format(name=f"c{i}", of=f"c{i - 1}", partitions="") for i in range(1, length)]
     _write(folder, [_ROOT.format(name="c0"), *links])
 
 
 def fan(folder: Path, width: int) -> None:
     """Writes a root and ``width`` consumers of it: f0 …"""
-    _write(folder, [_ROOT.format(name="root"), *(_CONSUMER.format(name=f"f{i}", of="root") for i in range(width))])
+    _write(
+        folder,
+        [_ROOT.format(name="root"), *(_CONSUMER.format(name=f"f{i}", of="root", partitions="") for i in range(width))],
+    )
 
 
 def mapped(folder: Path, width: int) -> None:
@@ -109,7 +116,16 @@ def mapped(folder: Path, width: int) -> None:
 def grid(folder: Path, size: int, *, width: int = 100) -> None:
     """Writes ``size`` assets in layers of ``width``: every asset consumes the one above it in the layer before."""
     parts = [_ROOT.format(name=f"g{i}") for i in range(min(width, size))]
-    parts += [_CONSUMER.format(name=f"g{i}", of=f"g{i - width}") for i in range(width, size)]
+    parts += [_CONSUMER.format(name=f"g{i}", of=f"g{i - width}", partitions="") for i in range(width, size)]
+    _write(folder, parts)
+
+
+def layers(folder: Path, size: int, *, width: int, daily: str = "") -> None:
+    """Writes ``size`` assets in layers of ``width``, as ``grid`` does; those of the first layer are sources. With
+    ``daily``, all of them have a partition for each day since then."""
+    partitions = f', partitions=Daily("day", "{daily}")' if daily else ""
+    parts = [_SOURCE.format(name=f"g{i}", partitions=partitions) for i in range(width)]
+    parts += [_CONSUMER.format(name=f"g{i}", of=f"g{i - width}", partitions=partitions) for i in range(width, size)]
     _write(folder, parts)
 
 
