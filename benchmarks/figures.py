@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import statistics
@@ -122,20 +123,31 @@ def definitions(folder: Path, size: int) -> Numbers:
         numbers["memory_mb"] = usage.memory_mb(plant.control_plane)
         time.sleep(SETTLE_SECONDS)
         numbers["idle_cpu_percent"] = usage.cpu_percent([plant.control_plane], IDLE_SECONDS)
-    numbers["idle_tick_ms"] = _idle_tick_ms(folder)
-    numbers |= _load_and_plan(folder)
+    numbers["idle_tick_ms"] = _idle_tick_ms(folder / ".riparian" / "metadata.db")
+    numbers |= _load_and_plan(folder, LOADS)
     return numbers
 
 
-def _load_and_plan(folder: Path) -> Numbers:
+def definitions_100000(folder: Path) -> Numbers:
+    """Loading and planning once, the peak of memory of the process that imports and of the one that plans, and a tick
+    that finds nothing to do."""
+    projects.grid(folder, 100_000, width=1_000)
+    numbers = _load_and_plan(folder, 1)
+    numbers["idle_tick_ms"] = _idle_tick_ms(folder / "state0" / "metadata.db")
+    numbers["import_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    numbers["plan_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return numbers
+
+
+def _load_and_plan(folder: Path, loads: int) -> Numbers:
     """From the files to planned runs, without the command line: a fresh process imports and describes the project, and
-    a running control plane, which has taken a small project before, decides on all of it. The median of LOADS."""
+    a running control plane, which has taken a small project before, decides on all of it. The median of so many."""
     small = folder / "small"
     small.mkdir()
     projects.chain(small, 2)
-    loads, plans = [], []
+    loading, planning = [], []
     calm_collector()  # as a server does
-    for number in range(LOADS):
+    for number in range(loads):
         state = folder / f"state{number}"
         state.mkdir()
         settings = ControlSettings(
@@ -159,12 +171,12 @@ def _load_and_plan(folder: Path) -> Numbers:
             # An apply decides on so many at once, and leaves the rest to the planner's loop.
             while plane.db.read(staleness.is_dirty):
                 time.sleep(0.001)
-            plans.append(time.perf_counter() - loaded)
-            loads.append(loaded - started)
+            planning.append(time.perf_counter() - loaded)
+            loading.append(loaded - started)
         finally:
             plane.stop()
-    both = statistics.median(a + b for a, b in zip(loads, plans, strict=True))
-    return {"load_s": statistics.median(loads), "plan_s": statistics.median(plans), "load_and_plan_s": both}
+    both = statistics.median(a + b for a, b in zip(loading, planning, strict=True))
+    return {"load_s": statistics.median(loading), "plan_s": statistics.median(planning), "load_and_plan_s": both}
 
 
 def invalidation(folder: Path) -> Numbers:
@@ -263,6 +275,7 @@ FIGURES: dict[str, Callable[[Path], Numbers]] = {
     "task_map": task_map,
     "definitions_1000": lambda folder: definitions(folder, 1_000),
     "definitions_10000": lambda folder: definitions(folder, 10_000),
+    "definitions_100000": definitions_100000,
     "invalidation": invalidation,
     "partitions_1000000": partitions_1000000,
     "partitions_of_10000": partitions_of_10000,
@@ -281,9 +294,9 @@ def measure(name: str) -> Numbers:
         return FIGURES[name](Path(folder))
 
 
-def _idle_tick_ms(folder: Path) -> float:
+def _idle_tick_ms(database: Path) -> float:
     """The median time of a tick that finds nothing to do, in a transaction of its own, on the project's metadata."""
-    db = Database(f"sqlite:///{folder}/.riparian/metadata.db")
+    db = Database(f"sqlite:///{database}")
     try:
         graphs = GraphCache()
         while db.write(lambda tx: tick(tx, graphs.at(tx))).more:

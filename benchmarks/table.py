@@ -107,6 +107,13 @@ ROWS = (
         "–",
     ),
     Row(
+        "definitions_100000",
+        "100,000 assets loaded and planned (loaded; planned); peak memory of importing; of planning; idle tick",
+        "{load_and_plan_s:.0f} s ({load_s:.0f}; {plan_s:.0f}); {import_mb:.0f} MB; {plan_mb:.0f} MB; "
+        "{idle_tick_ms:.1f} ms",
+        "1 ms idle",
+    ),
+    Row(
         "invalidation",
         "update that makes 10,000 assets stale → all of their runs planned; REST meanwhile, p95 (slowest)",
         "{planned_s:.1f} s; {answer_p95_ms:.0f} ms ({answer_max_ms:.0f})",

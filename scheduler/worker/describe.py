@@ -58,7 +58,7 @@ class Described:
     problems: tuple[Problem, ...]
 
 
-def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds: float = 60) -> Described:
+def describe(root: Path, name: str, modules: Sequence[str] = (), timeout_seconds: float = 300) -> Described:
     """Returns what the project in ``root`` declares; ``modules`` are dotted names, by default those of its folder.
 
     Imports nothing of the project in this process. A child that dies or takes longer is a problem like any other.
