@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from riparian.assets.partitions import EVERYTHING, Interval
 from riparian.scheduler import clock
 from riparian.scheduler.core import planner
-from riparian.scheduler.core.facts import PLANNER, Action, Blocker, Cause, Decision, Target, trigger_key
+from riparian.scheduler.core.facts import ANY, PLANNER, Action, Blocker, Cause, Decision, Facts, Target, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
 from riparian.scheduler.refill import refill
@@ -254,6 +254,9 @@ def _decide(
         holds += [_hold(target, Blocker(*target, failed=False), _behind(tx, target, ask)) for ask in later]
         if decision.action not in (Action.RUN, Action.HOLD):
             _settle(tx, target, decision, asks[target])
+        if decision.code == "waiting_for_input":
+            awaited = _awaited(graph, facts[target])
+            holds += [_hold(target, awaited, ask) for ask in asks[target] if ask.kind == "fingerprint"]
         match decision.action:
             case Action.RUN:
                 turns[target] = plan.add(facts[target], decision)
@@ -289,6 +292,15 @@ def _decide(
     return [t for t in targets if t not in passed]
 
 
+def _awaited(graph: Graph, facts: Facts) -> Blocker:
+    """Returns whose end may bring the first input that is not there, for what a rebuild asked of the workflow
+    partition: updates need not run it for that input, so it would never be made anew."""
+    absent = next(i for i in facts.inputs if i.now is None and i.edge.input is not None)
+    named = absent.lack.some if absent.lack is not None and absent.lack.need == absent.lack.of else ()
+    one = named or [i.lo for i in absent.keys if i.lo == i.hi]
+    return Blocker(graph.maker(absent.edge.asset), one[0] if one else ANY, failed=False)
+
+
 def _in_turn(
     graph: Graph, decisions: Mapping[Target, Decision], asks: Mapping[Target, list[Cause]]
 ) -> dict[Target, Blocker]:
@@ -310,12 +322,18 @@ def _is_made_from_itself(graph: Graph, key: str) -> bool:
 
 
 def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> dict[Target, list[Cause]]:
-    """Returns what was asked of each target and has not had its run: to ask for the same twice is to ask once."""
+    """Returns what was asked of each target and has not had its run: to ask for the same twice is to ask once, and a
+    rebuild is also what the rebuilds before it asked for."""
     keys = {(t, n): trigger_key(*t, ask) for t in targets for n, ask in enumerate(asks[t])}
     known = runs.known_causes(tx, list(keys.values())) if keys else set()
-    left = {t: [ask for n, ask in enumerate(asks[t]) if keys[t, n] not in known] for t in targets}
+    left = {t: _but_older_rebuilds([a for n, a in enumerate(asks[t]) if keys[t, n] not in known]) for t in targets}
     # What else was asked goes before a backfill.
     return {t: sorted(found, key=lambda ask: ask.kind == "backfill") for t, found in left.items()}
+
+
+def _but_older_rebuilds(asks: list[Cause]) -> list[Cause]:
+    definitions = [ask.body["definition"] for ask in asks if ask.kind == "fingerprint"]
+    return [ask for ask in asks if ask.kind != "fingerprint" or ask.body["definition"] == max(definitions)]
 
 
 def _behind(tx: Tx, target: Target, ask: Cause) -> Cause:

@@ -11,7 +11,7 @@ from typing import Any
 
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.parameters import effective
-from riparian.assets.partitions import Keys
+from riparian.assets.partitions import EVERYTHING, Keys
 from riparian.assets.schedules import local
 from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.graph import Edge
@@ -161,6 +161,10 @@ class Moments:
 
 CLOCK = "@clock"
 """The blocker of who waits for a tick of its own schedule; the blocker's partition is the workflow's key."""
+
+
+ANY = EVERYTHING.hi
+"""The partition of a blocker of which every partition may be what is waited for."""
 
 
 PLANNER = "@planner"

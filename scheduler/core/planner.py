@@ -34,7 +34,7 @@ def decide(facts: Facts) -> Decision:
     absent = [i for i in facts.inputs if i.now is None and i.edge.input is not None]
     if absent:
         return _none("waiting_for_input", _waiting(absent))
-    if facts.ask is not None and facts.ask.kind != "tick":
+    if facts.ask is not None and facts.ask.kind != "tick" and not _is_rebuilt(facts, facts.ask):
         return _asked(facts, facts.ask)
     standing = stand(facts)
     if not standing.triggered:
@@ -77,6 +77,18 @@ def _is_new(facts: Facts, standing: Standing, attempted: int) -> bool:
         # A run that was planned after the tick was for it, but for one that a person asked for: that is not attempted.
         s.seq > attempted and s.tick > facts.attempted_ticks.get(s.cron.name, s.since)
         for s in ticks
+    )
+
+
+def _is_rebuilt(facts: Facts, ask: Cause) -> bool:
+    """Whether what a rebuild asked for is so already, by a run or an edit since: it may have waited for long."""
+    edges = [i.edge for i in facts.inputs]
+    return (
+        ask.kind == "fingerprint"
+        and facts.consumed_fingerprint == facts.workflow.fingerprint
+        and not reads_otherwise(edges, facts.consumed_inputs)
+        and facts.attempted is None
+        and facts.unfinished is None
     )
 
 

@@ -10,8 +10,22 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Boolean, Row, Select, and_, bindparam, case, func, literal_column, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
+from riparian.scheduler.core.facts import CLOCK
 from riparian.scheduler.core.limits import POOL, Limits
 from riparian.storage.metadata import runs as queue
 from riparian.storage.metadata import slots
@@ -139,9 +153,11 @@ _QUEUED = (
     .order_by(run.c.workflow, run.c.partition)
     .limit(bindparam("most"))
 )
+# Who waits for the clock is held by no run.
+_BY_RUNS = hold.c.blocker != CLOCK
 _HELD = (
     select(hold.c.workflow, hold.c.partition)
-    .where(tuple_(hold.c.workflow, hold.c.partition) > _PLACE)
+    .where(_BY_RUNS, tuple_(hold.c.workflow, hold.c.partition) > _PLACE)
     .distinct()
     .order_by(hold.c.workflow, hold.c.partition)
     .limit(bindparam("most"))
@@ -156,6 +172,7 @@ _WAITING = (
     .where(
         reason.c.until.is_(None),
         reason.c.code.not_in(_SETTLED),
+        ~exists().where(hold.c.workflow == reason.c.workflow, hold.c.partition == reason.c.partition, _BY_RUNS),
         tuple_(reason.c.workflow, reason.c.partition) > _PLACE,
     )
     .order_by(reason.c.workflow, reason.c.partition)

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tex
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
-from riparian.scheduler.core.facts import CLOCK, PLANNER, Target
+from riparian.scheduler.core.facts import ANY, CLOCK, PLANNER, Target
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
@@ -39,7 +39,9 @@ _FORGET_HOLD = delete(hold).where(
     hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p"), hold.c.ask == text("''")
 )
 _RELEASE = (
-    delete(hold).where(hold.c.blocker == bindparam("b"), hold.c.blocker_partition == bindparam("bp")).returning(hold)
+    delete(hold)
+    .where(hold.c.blocker == bindparam("b"), hold.c.blocker_partition.in_([bindparam("bp"), ANY]))
+    .returning(hold)
 )
 _RELEASE_FAULTY = delete(hold).where(hold.c.blocker == PLANNER).returning(hold)
 _HELD = select(hold.c.workflow, hold.c.partition).where(

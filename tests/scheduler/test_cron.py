@@ -64,6 +64,8 @@ def test_data_waits_for_the_tick(day):
     day.drop("a", "one")
     assert ["a"] == day.settle()
     assert "waiting_for_tick" == day.why("b")
+    listed = day.plane.access.as_principal(ME).plan(None, 100).items
+    assert [("b", "waiting", "waiting_for_tick")] == [(r["workflow"], r["state"], r["code"]) for r in listed]
     assert [] == go(day, "2025-03-01T05:59")
     assert ["b"] == go(day, "2025-03-01T06:00")
     day.now = instant("2025-03-01T06:30")

@@ -11,7 +11,7 @@ from riparian.assets.partitions import One, Static
 from riparian.assets.policy import Principal
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, TaskSpec
-from riparian.assets.triggers import manual, on_cron, on_update
+from riparian.assets.triggers import manual, missing, on_cron, on_update
 from riparian.scheduler import register
 from riparian.scheduler.preview import preview
 
@@ -78,6 +78,43 @@ def test_a_rebuild_goes_in_the_order_of_the_data(days, rebuild, expected):
     """By day and in one piece; what is below waits for what is above, and the plan says just that."""
     assert expected == rebuilt(days, rebuild)
     assert expected == days.settle()
+
+
+@pytest.mark.parametrize("days", [("s",), ("s", "b"), ("s", "w", "b")])
+@pytest.mark.parametrize("trigger", [missing(), on_update(), on_update() & SIX])
+def test_a_rebuild_waits_for_an_input_that_is_not_there_yet(plant, days, trigger):
+    """Whatever its trigger asks: when the input comes, it is made anew, once, as the plan said; then nothing is."""
+    day = "2020-01-01"
+    plant.apply({"b": ["s"], "c": ["w"]}, daily=days)
+    plant.drop("s", "one", day)
+    plant.settle()
+    edges, declared = {"b": ["s", "w"], "c": ["w"]}, {"daily": days, "triggers": {"b": trigger}}
+    told = preview(plant.plane, plant.manifest(edges, "one", **declared), ME, "all")
+    plant.apply(edges, rebuild="all", **declared)
+    plant.apply(edges, code="two", rebuild="all", **declared)
+    waits = plant.why("b", day if "b" in days else "")
+    (listed,) = [r for r in plant.plane.access.as_principal(ME).plan(None, 100).items if r["workflow"] == "b"]
+    ran = plant.settle()
+    plant.drop("w", "two", day if "w" in days else "")
+
+    assert [("b", "held")] == [(r["workflow"], r["state"]) for r in told.runs]
+    assert ("waiting_for_input", []) == (waits, ran)
+    assert ("held", "waiting_for_input") == (listed["state"], listed["code"])
+    assert 1 == [name.partition("[")[0] for name in plant.settle()].count("b")
+    assert {} == preview(plant.plane, plant.manifest(edges, "two", **declared), ME, "all").stale_counts
+
+
+def test_what_a_rebuild_waited_for_is_not_made_when_the_edit_is_taken_back(plant):
+    """What there is was made by just these declarations, and an update is looked at as ever."""
+    plant.apply({"b": ["s"], "c": ["w"]})
+    plant.drop("s", "one")
+    plant.settle()
+    plant.apply({"b": ["s", "w"], "c": ["w"]}, rebuild="all")
+    plant.apply({"b": ["s"], "c": ["w"]})
+
+    assert [] == plant.settle()
+    plant.drop("s", "two")
+    assert ["s", "b"] == plant.settle()
 
 
 def test_of_static_keys_each_is_the_latest(plant):

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from riparian.assets.policy import Policy, Principal
@@ -18,6 +18,7 @@ PEOPLE = {"ana": frozenset({"ops"}), "bob": frozenset({"sales"}), "eve": frozens
 POLICIES = [None, Policy(), Policy(readers={"ops"}), Policy(readers={"sales"}), Policy(readers={"ops", "sales"})]
 TRIGGERS = [on_update(), on_update(), on_update(), manual(), missing(), on_update() & on_cron("0 6 * * *")]
 DAYS = ("2020-01-01", "2020-01-02")
+OPEN = dict.fromkeys("swb")
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +129,11 @@ def test_a_plan_foretells_an_apply(make_plant, before, steps, after, how):
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=declared(), after=declared(), steps=STEPS)
+@example(
+    before=({"b": ["s"]}, ("s",), {"b": "one"}, {"b": on_update()}, OPEN),
+    after=({"b": ["s", "w"]}, ("s",), {"b": "one"}, {"b": missing()}, OPEN),
+    steps=[("drop", 0)],
+).via("`w` comes after the rebuild was asked for, and for it alone nothing runs")
 def test_a_rebuild_of_all_leaves_nothing_stale(make_plant, before, after, steps):
     """But what is made by request alone, what has not all of its inputs, and what waits for either."""
     plant = make_plant()

@@ -61,6 +61,7 @@ PENDING = Blocker("x.up", "", failed=False)
 FAILED = Blocker("x.up", "", failed=True)
 ASK = Cause(kind="request", body={"id": "1", "by": "ana", "params": {}})
 REBUILD = Cause(kind="fingerprint", body={"fingerprint": "f1", "definition": 2})
+EDITED = {"ask": REBUILD, "consumed_fingerprint": "f0"}
 SAME = Unfinished(run="r1", trigger_key=trigger_key("x.out", "", ASK), granted=False, asked=True)
 ASKED = Unfinished(run="r1", trigger_key="other", granted=False, asked=True)
 NO_INPUTS = Facts(workflow=workflow(consumes=()), partition="", inputs=(), baseline=0)
@@ -87,8 +88,11 @@ CASES = [
     ("queued, news of equal content", facts(a=(8, "da"), unfinished=UNTOUCHED), Action.HOLD, "running"),
     ("asked, nothing new", facts(ask=ASK), Action.RUN, "run"),
     ("asked, upstream unfinished", facts(ask=ASK, blocker=PENDING), Action.RUN, "run"),
-    ("rebuild asked, upstream unfinished", facts(ask=REBUILD, blocker=PENDING), Action.HOLD, "waiting_for"),
-    ("rebuild asked", facts(ask=REBUILD), Action.RUN, "run"),
+    ("rebuild asked, upstream unfinished", facts(**EDITED, blocker=PENDING), Action.HOLD, "waiting_for"),
+    ("rebuild asked", facts(**EDITED), Action.RUN, "run"),
+    ("rebuild asked, made so since", facts(ask=REBUILD), Action.NONE, "up_to_date"),
+    ("rebuild asked, made so since, news", facts(a=(7, "n"), ask=REBUILD), Action.RUN, "run"),
+    ("rebuild asked, made so since, then failed", facts(ask=REBUILD, attempted=6), Action.RUN, "run"),
     ("asked while running", facts(ask=ASK, unfinished=GRANTED), Action.HOLD, "running"),
     ("asked, an input has no version", facts(b=None, ask=ASK), Action.NONE, "waiting_for_input"),
     ("asked for the same twice", facts(ask=ASK, unfinished=SAME), Action.NONE, "queued"),
