@@ -10,10 +10,9 @@ from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.scheduler.core.ranks import RunClass
-from riparian.storage.metadata import backfills, files, runs, staleness, versions
+from riparian.storage.metadata import backfills, files, levels, runs, staleness, versions
 from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
-from riparian.storage.metadata.planning import consumed_json
 
 
 def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
@@ -44,7 +43,7 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
                 "fingerprint": run.fingerprint,
                 "params": run.params,
                 "as_of": run.as_of,
-                "inputs": consumed_json(consumed),
+                "inputs": levels.to_json(consumed),
                 "ticks": json.dumps(cause.body.get("ticks", {}), sort_keys=True),
             },
         )

@@ -11,7 +11,7 @@ from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.partitions import Static, fits
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph, reads_otherwise
-from riparian.storage.metadata import planning, staleness
+from riparian.storage.metadata import made, staleness
 from riparian.storage.metadata.database import Tx
 
 Rebuild = Literal["none", "latest", "all"]
@@ -32,19 +32,19 @@ class Stale:
 def stale(tx: Tx, graph: Graph, keys: Collection[str]) -> dict[str, Stale]:
     """Returns what ``graph`` makes stale of what each of these workflows made, in one pass over all of it."""
     found: dict[str, Stale] = defaultdict(Stale)
-    for made in planning.last_made(tx):
-        if made.workflow not in keys or (spec := graph.workflows.get(made.workflow)) is None:
+    for one in made.last(tx):
+        if one.workflow not in keys or (spec := graph.workflows.get(one.workflow)) is None:
             continue
-        of = found[made.workflow]
-        if not fits(spec.partitions, made.partition):
+        of = found[one.workflow]
+        if not fits(spec.partitions, one.partition):
             of.former += 1
             continue
-        of.newest = max(of.newest, made.partition)
-        same_code = made.fingerprint == spec.fingerprint
-        if not same_code or reads_otherwise(graph.inputs(spec.key), made.reads):
-            of.partitions.append(made.partition)
+        of.newest = max(of.newest, one.partition)
+        same_code = one.fingerprint == spec.fingerprint
+        if not same_code or reads_otherwise(graph.inputs(spec.key), one.reads):
+            of.partitions.append(one.partition)
             if same_code:
-                of.same_code.add(made.partition)
+                of.same_code.add(one.partition)
     for of in found.values():
         of.partitions.sort()
     return {key: of for key, of in found.items() if of.partitions or of.former}

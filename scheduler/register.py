@@ -28,11 +28,12 @@ from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import (
     audit,
     backfills,
+    blockers,
     counters,
     definitions,
     files,
-    planning,
     policies,
+    runnable,
     slots,
     staleness,
     workflows,
@@ -287,7 +288,7 @@ def _asked_checks(graph: Graph, changed: Sequence[WorkflowSpec]) -> list[tuple[s
 
 def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:
     """What is declared no more, or anew, or has other partitions now, is waited for by nobody."""
-    for key, partition in planning.failed(tx):
+    for key, partition in blockers.failed(tx):
         spec = graph.workflows.get(key)
         if spec is None or key in added or not fits(spec.partitions, partition):
             staleness.repair(tx, key, partition)
@@ -297,7 +298,7 @@ def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None
     if workflow.partitions is None:
         return WHOLE
     if cutting_inputs(graph, workflow.key):
-        return planning.latest_partition(tx, graph, workflow.key)
+        return runnable.latest(tx, graph, workflow.key)
     if isinstance(workflow.partitions, Static):
         return workflow.partitions.keys[0]
     return workflow.partitions.near(tx.now)

@@ -16,7 +16,7 @@ from riparian.scheduler.core.facts import ANY, PLANNER, Action, Blocker, Cause, 
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.plan import Plan, plan_ingest
 from riparian.scheduler.refill import refill
-from riparian.storage.metadata import backfills, planning, runs, staleness, timers
+from riparian.storage.metadata import backfills, blockers, levels, planning, runnable, runs, staleness, timers
 from riparian.storage.metadata.among import BATCH
 from riparian.storage.metadata.database import Tx
 
@@ -208,7 +208,7 @@ def _meant(tx: Tx, graph: Graph, mark: Any) -> tuple[list[str], list[Cause]]:
     asked = [Cause.from_json(mark.ask)] if mark.ask else []
     keys: list[str] = []
     if mark.workflow in graph.workflows or mark.workflow in graph.assets:
-        keys = planning.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
+        keys = runnable.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
     if not keys:
         _let_go(tx, mark.lo, asked)
     return keys, asked
@@ -233,7 +233,7 @@ def _decide(
     eager = [t for t, d in decisions.items() if d.action is Action.RUN and not _is_urgent(asks[t])]
     for late in {decisions[t].late for t in eager}:
         of_class = [t for t in eager if decisions[t].late == late]
-        for target, blocker in planning.blockers(tx, graph, of_class, late=late).items():
+        for target, blocker in blockers.of_targets(tx, graph, of_class, late=late).items():
             decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
     for target, blocker in _in_turn(graph, decisions, asks).items():
         decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
@@ -268,9 +268,9 @@ def _decide(
                 after_own = (decision.blocker.workflow, decision.blocker.partition) == target
                 holds.append(_hold(target, decision.blocker, _behind(tx, target, ask) if after_own and ask else ask))
             case Action.ADVANCE:
-                levels = [(i.edge.name, i.now) for i in facts[target].inputs if i.now is not None]
+                found = [(i.edge.name, i.now) for i in facts[target].inputs if i.now is not None]
                 ticks = {**facts[target].consumed_ticks, **decision.ticks}
-                advances.append((target, plan.as_of, planning.consumed_json(levels), ticks))
+                advances.append((target, plan.as_of, levels.to_json(found), ticks))
                 if facts[target].attempted is not None:
                     # What failed on the way is as it was before: nobody below has to wait for a repair.
                     staleness.repair(tx, *target)

@@ -11,8 +11,9 @@ from riparian.assets.partitions import Interval, Windows
 from riparian.scheduler.core import backfills
 from riparian.scheduler.core.facts import Cause, Target
 from riparian.scheduler.core.graph import Graph, follows_clock
-from riparian.storage.metadata import planning, runs, staleness
+from riparian.storage.metadata import planning, runnable, runs, staleness
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.runs import IS_UNFINISHED
 from riparian.storage.metadata.schema import backfill, backfill_item, dirty, hold, run, session, version
 
 CALL = "@backfill"
@@ -80,7 +81,7 @@ _UNFINISHED = (
     .where(
         backfill_item.c.backfill == bindparam("b"),
         backfill_item.c.state == "open",
-        text("run.state IN ('queued', 'running')"),
+        IS_UNFINISHED,
     )
     .order_by(run.c.partition)
 )
@@ -215,7 +216,7 @@ def candidates(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -
     these are, every window up to that of now."""
     cut = graph.workflows[key].partitions
     if not isinstance(cut, Windows) or not follows_clock(graph, key):
-        return planning.partitions(tx, graph, key, interval, limit)
+        return runnable.partitions(tx, graph, key, interval, limit)
     return cut.within(Interval(interval.lo, min(interval.hi, cut.key_at(tx.now))), limit)
 
 

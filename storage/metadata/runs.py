@@ -20,7 +20,7 @@ from riparian.storage.metadata.schema import attempt, lineage, run, session, ste
 
 # Written out and not bound, as text and not as a Boolean (which would add "= 1"): only then does a database see that a
 # partial index serves.
-_IS_UNFINISHED = text("run.state IN ('queued', 'running')")
+IS_UNFINISHED = text("run.state IN ('queued', 'running')")
 _IS_OPEN = text("step.state IN ('blocked', 'ready', 'leased', 'paused')")
 _IS_READY = text("step.state = 'ready'")
 _IS_LEASED = text("step.state = 'leased'")
@@ -96,9 +96,7 @@ _MOVE_STEP = {
     )
     for to in ("ready", "succeeded", "failed")
 }
-_UNFINISHED = select(run.c.id).where(
-    run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), _IS_UNFINISHED
-)
+_UNFINISHED = select(run.c.id).where(run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), IS_UNFINISHED)
 _KNOWN_CAUSES = select(run.c.trigger_key).where(among(run.c.trigger_key, "keys"))
 _BY_TRIGGER = select(run.c.id).where(run.c.trigger_key == bindparam("k"))
 _any_open = select(step.c.id).where(step.c.run == bindparam("run_id"), _IS_OPEN)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, select, text, update
 
-from riparian.storage.metadata.among import in_keys
+from riparian.scheduler.core.facts import Schedule
+from riparian.scheduler.core.graph import Graph
+from riparian.storage.metadata.among import among, in_keys
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import schedule, workflow
 
-_OF = select(schedule).where(schedule.c.workflow.in_(bindparam("keys", expanding=True)))
+_OF = select(schedule).where(among(schedule.c.workflow, "keys"))
 _OF_PROJECT = (
     select(schedule)
     .join(workflow, workflow.c.key == schedule.c.workflow)
@@ -39,6 +42,16 @@ _AIM = (
 def of_workflows(tx: Tx, keys: Iterable[str]) -> list[Row[Any]]:
     """Returns the schedules of these workflows."""
     return list(in_keys(tx, _OF, keys))
+
+
+def standing(tx: Tx, graph: Graph, keys: Iterable[str]) -> dict[str, tuple[Schedule, ...]]:
+    """Returns how the schedules of those workflows stand whose triggers have any."""
+    crons = {(k, c.name): c for k in keys for c in graph.workflows[k].trigger.schedules}
+    found = defaultdict[str, list[Schedule]](list)
+    for r in of_workflows(tx, {k for k, _ in crons}):
+        if (cron := crons.get((r.workflow, r.cron))) is not None:
+            found[r.workflow].append(Schedule(cron=cron, since=r.since, tick=r.tick, seq=r.seq, next_at=r.next_at))
+    return {key: tuple(rows) for key, rows in found.items()}
 
 
 def of_project(tx: Tx, project: str) -> list[Row[Any]]:

@@ -95,7 +95,7 @@ FAULTS = {
         "nothing is lost",
     ),
     "what is above is not waited for": (
-        (tick.planning, "blockers", lambda *_, **__: {}),
+        (tick.blockers, "of_targets", lambda *_, **__: {}),
         ["a", "done", "a", "start", "one", "done", "finish", "done"],
         "a diamond is of one update",
     ),

@@ -10,7 +10,7 @@ from riparian.assets.triggers import Manual, OnUpdate
 from riparian.scheduler import request
 from riparian.scheduler.core import planner
 from riparian.scheduler.tick import PAUSE_SECONDS
-from riparian.storage.metadata import planning, staleness, timers
+from riparian.storage.metadata import runnable, staleness, timers
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DIAMOND = {"b": ["a"], "c": ["a"], "d": ["b", "c"]}
@@ -643,7 +643,7 @@ def test_a_mark_that_can_not_be_read_holds_up_nobody_else(plant, monkeypatch, ca
         plant.drop("a", "o", f"2020-01-0{day}")
     plant.drop("w", "x")
     plant.settle()
-    partitions = planning.partitions
+    partitions = runnable.partitions
 
     def failing(tx, graph, key, *more):
         if key == "b":
@@ -651,7 +651,7 @@ def test_a_mark_that_can_not_be_read_holds_up_nobody_else(plant, monkeypatch, ca
         return partitions(tx, graph, key, *more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(planning, "partitions", failing)
+        patch.setattr(runnable, "partitions", failing)
         plant.drop("w", "y")
         assert ["w", "c"] == plant.settle()
         assert "a mark of b can not be read" in caplog.text

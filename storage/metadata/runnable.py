@@ -1,0 +1,107 @@
+"""For which partitions could a workflow run?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+
+from riparian.assets.partitions import WHOLE, Identity, Interval, Windows, fits
+from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
+from riparian.storage.metadata import levels, schedules
+from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.schema import consumed, head, workflow
+
+_FIRST_PARTITION = select(workflow.c.first_partition).where(workflow.c.key == bindparam("workflow"))
+_CONSUMED_PARTITIONS = select(consumed.c.partition).where(
+    consumed.c.workflow == bindparam("workflow"), consumed.c.partition.between(bindparam("lo"), bindparam("hi"))
+)
+_HEAD_PARTITIONS = select(head.c.partition).where(
+    head.c.asset == bindparam("asset"), head.c.partition.between(bindparam("lo"), bindparam("hi"))
+)
+
+
+def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
+    """Returns, in order, at most ``limit`` partitions in ``interval`` that ``key`` could run for: those it ran for, and
+    those of its inputs that share its partitions; where there is none such, those that it would run for by itself.
+    An interval of one partition is that partition."""
+    spec = graph.workflows.get(key)
+    if interval.lo == interval.hi:
+        return [interval.lo] if spec is None or fits(spec.partitions, interval.lo) else []
+    bounds = {"lo": interval.lo, "hi": interval.hi}
+    statements: list[tuple[Select[Any], dict[str, str]]] = [(_CONSUMED_PARTITIONS, {"workflow": key, **bounds})]
+    edges = cutting_inputs(graph, key)
+    same = [e for e in edges if e.input and isinstance(e.input.mapping, Identity)]
+    statements += [(_HEAD_PARTITIONS, {"asset": e.asset, **bounds}) for e in same]
+    found = {p for p in _own_partitions(tx, graph, key) if p in interval}
+    for statement, params in statements:
+        ordered = statement.order_by(statement.selected_columns[0]).limit(limit)
+        found.update(tx.conn.execute(ordered, params).scalars())
+    for edge in edges:
+        if edge not in same:
+            found.update(_through(tx, edge, interval, limit))
+    # What was made before the partitions were declared otherwise is there, but not to be made again.
+    return sorted(p for p in found if spec is None or fits(spec.partitions, p))[:limit]
+
+
+def latest(tx: Tx, graph: Graph, key: str) -> str | None:
+    """Returns the newest partition that all inputs which say for which partitions to run have something for, or None.
+    Of a window that is not complete yet, the one before it where that is."""
+    own = graph.workflows[key].partitions
+    newest = None
+    edges = cutting_inputs(graph, key)
+    for edge in edges:
+        top = levels.newest(tx, edge.asset, edge.cut)
+        needing = edge.down(Interval(top.partition, top.partition)) if top is not None else ()
+        if not needing:
+            return None
+        newest = needing[-1].hi if newest is None else min(newest, needing[-1].hi)
+    if isinstance(own, Windows) and newest is not None and any(e.many for e in edges):
+        before = own.after(newest, -1)
+        found = levels.load(tx, graph, [(key, p) for p in (newest, before) if p is not None])
+        for partition in (newest, before):
+            if partition and all(found.facts(e, partition, None).lack is None for e in edges):
+                return partition
+    return newest
+
+
+def _through(tx: Tx, edge: Edge, interval: Interval, limit: int) -> list[str]:
+    """Returns, in order, at most ``limit`` of the workflow's partitions in ``interval`` for which the input has any
+    partition. Costs what it returns: from each that is found it leaps behind what that one needs."""
+    own = edge.workflow.partitions
+    found: list[str] = []
+    at: Interval | None = own.clip(interval) if own is not None else None
+    while own is not None and at is not None and len(found) < limit:
+        there = [p for keys in edge.up(at) if (p := _first_head(tx, edge.asset, keys)) is not None]
+        needing = [k for p in there for i in edge.down(Interval(p, p)) if (k := _both(i, at)) is not None]
+        if not needing:
+            break
+        first = min(needing, key=lambda i: i.lo)
+        found += own.within(first, limit - len(found))
+        following = own.within(Interval(found[-1], at.hi), 2)[1:]
+        at = Interval(following[0], at.hi) if following else None
+    return found
+
+
+def _both(a: Interval, b: Interval) -> Interval | None:
+    lo, hi = max(a.lo, b.lo), min(a.hi, b.hi)
+    return Interval(lo, hi) if lo <= hi else None
+
+
+def _first_head(tx: Tx, asset_key: str, keys: Interval) -> str | None:
+    bounds = {"asset": asset_key, "lo": keys.lo, "hi": keys.hi}
+    first: str | None = tx.conn.execute(_HEAD_PARTITIONS.order_by(head.c.partition).limit(1), bounds).scalar()
+    return first
+
+
+def _own_partitions(tx: Tx, graph: Graph, key: str) -> set[str]:
+    """The partitions that a workflow runs for though no input has them: every key, or the window it was adopted in and
+    those of its last ticks."""
+    if not follows_clock(graph, key):
+        return set()
+    cut = graph.workflows[key].partitions
+    if not isinstance(cut, Windows):
+        return set(cut.keys) if cut else set()
+    first = tx.conn.execute(_FIRST_PARTITION, {"workflow": key}).scalar()
+    ticks = schedules.standing(tx, graph, [key]).get(key, ())
+    return {first or WHOLE, *(cut.ticked(s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)}
