@@ -1,0 +1,80 @@
+"""Which pieces of one asset does a piece of another need?
+
+A mapping is a value with two pure functions of the consumer's partitions (``own``) and the input's (``other``; None: in
+one piece). ``up`` gives the input's partitions that the consumer's need, ``down`` those of the consumer that need the
+input's; they say the same in two directions. Both take and give intervals, so that a million partitions cost no more
+than one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from riparian.assets.errors import DeclarationError
+from riparian.assets.partitions.base import EVERYTHING, WHOLE, Interval, Keys, one
+from riparian.assets.partitions.static import Static
+from riparian.assets.partitions.windows import Windows
+
+Cut = Windows | Static | None
+"""How an asset is cut; None: it is in one piece."""
+
+LARGEST_NUMBER = 1_000_000
+
+
+class Mapping(ABC):
+    """Which partitions of an input are meant; see the kinds."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str]
+    cuts: ClassVar[bool] = False
+    """Whether the input's partitions say for which partitions the consumer could run."""
+
+    @property
+    def many(self) -> bool:
+        """Whether a set of partitions is meant, which is received as one table or as ``dict[key, T]``."""
+        return False
+
+    @property
+    def label(self) -> str:
+        """What tells two inputs from one asset apart; empty for the one partition that goes without saying."""
+        return ""
+
+    @property
+    def can_be_none(self) -> bool:
+        """Whether there may be nothing that is meant, at an end of the series: then the consumer runs and gets None."""
+        return False
+
+    def required(self, keys: Keys, other: Cut) -> int:
+        """Returns how many of ``keys`` must have a version before the consumer can run."""
+        return 1
+
+    @abstractmethod
+    def up(self, interval: Interval, own: Cut, other: Cut) -> Keys:
+        """Returns the input's partitions that the consumer's ``interval`` needs."""
+
+    @abstractmethod
+    def down(self, interval: Interval, own: Cut, other: Cut) -> Keys:
+        """Returns the consumer's partitions that need one of the input's ``interval``."""
+
+    def unfit(self, own: Cut, other: Cut) -> tuple[str, str] | None:
+        """Returns why it can never match these partitions, with the remedy; None when it can."""
+        return None
+
+    def to_json(self) -> Any:
+        return self.kind
+
+
+def each(own: Cut) -> Keys:
+    return (one(WHOLE),) if own is None else (EVERYTHING,)
+
+
+def required_of(at_least: int | None, keys: Keys, other: Cut) -> int:
+    there = sum(other.count(k) for k in keys) if other is not None else 0
+    return there if at_least is None else min(at_least, there)
+
+
+def check_at_least(value: int, where: str) -> None:
+    if type(value) is not int or not 1 <= value <= LARGEST_NUMBER:
+        raise DeclarationError(f"{where}(at_least={value!r}): write how many partitions it waits for, such as 1")
