@@ -7,6 +7,7 @@ value of theirs travels, never before.
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -58,9 +59,7 @@ def to_arrow(value: Any, target: Target) -> pa.Table | pa.RecordBatchReader:
     if not isinstance(value, _class_of(target.type, target.where)):
         raise wrong_type(value, target)
     if target.type == DATASET:
-        # What is read ahead is held: with threads up to 1 GiB, for the writer is the slower one.
-        little = {"batch_readahead": 2, "fragment_readahead": 1, "use_threads": False}
-        return value.scanner(batch_size=BATCH_ROWS, **little).to_reader()
+        return _from_dataset(value)
     return _STREAMS[target.type](value, target) if target.type in _STREAMS else value
 
 
@@ -130,6 +129,17 @@ def _schema_of(columns: Any, target: Target) -> pa.Schema:
 def _holds_objects(dtype: Any, objects: Any) -> bool:
     inside = [field.dtype for field in getattr(dtype, "fields", ())] + [getattr(dtype, "inner", None)]
     return dtype == objects or any(_holds_objects(one, objects) for one in inside if one is not None)
+
+
+def _from_dataset(dataset: ds.Dataset) -> pa.RecordBatchReader:
+    # What is read ahead is held: up to 1 GiB with threads, and with files that are fetched before they are asked for,
+    # whose parts are decoded as they come, not as the writer takes them.
+    little: dict[str, Any] = {"batch_readahead": 2, "fragment_readahead": 1, "use_threads": False}
+    kind = getattr(dataset, "format", None)
+    if kind is not None and kind.default_extname == "parquet":
+        little["fragment_scan_options"] = copy.copy(kind.default_fragment_scan_options)
+        little["fragment_scan_options"].pre_buffer = False
+    return dataset.scanner(batch_size=BATCH_ROWS, **little).to_reader()
 
 
 _STREAMS = {PANDAS: _from_pandas, POLARS: _from_polars, LAZY: _from_lazy}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -92,7 +93,7 @@ def test_only_what_a_scan_needs_is_read(store: Watched, monkeypatch: pytest.Monk
 
 
 def test_a_dataset_is_never_held_whole(store: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a dataset of 120 MB is made of another one, a part of it is in memory."""
+    """While a dataset of 120 MB is made of another one, a small part of it is in memory, however slow the writer is."""
     monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 10_000)
     monkeypatch.setattr(frames, "BATCH_ROWS", 5_000)
     first = write_value(store, "v/aa/x", "a.b", READER, batches(200, 10_000))
@@ -105,6 +106,7 @@ def test_a_dataset_is_never_held_whole(store: Watched, monkeypatch: pytest.Monke
             nonlocal peak
             for batch in reader:
                 peak = max(peak, pa.total_allocated_bytes() - before)
+                time.sleep(0.001)  # a slow writer: what is read beside it would pile up
                 yield batch
 
         return pa.RecordBatchReader.from_batches(reader.schema, noting())
@@ -114,7 +116,7 @@ def test_a_dataset_is_never_held_whole(store: Watched, monkeypatch: pytest.Monke
     written = write_value(store, "v/aa/y", "a.b", DATASET, dataset)
 
     assert (written.rows, written.digest) == (2_000_000, first.digest)
-    assert 0 < peak < 90 << 20
+    assert 0 < peak < 20 << 20
 
 
 def test_files_are_opened_when_their_turn_comes(store: Watched) -> None:
