@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from riparian.assets.triggers import on_cron, on_update
-from riparian.scheduler import plan, tick
+from riparian.scheduler import decisions, plan
 from riparian.scheduler.core import planner, standing
 from riparian.scheduler.core.facts import Cause, Level
 from riparian.storage.metadata import staleness
@@ -95,7 +95,7 @@ FAULTS = {
         "nothing is lost",
     ),
     "what is above is not waited for": (
-        (tick.blockers, "of_targets", lambda *_, **__: {}),
+        (decisions.blockers, "of_targets", lambda *_, **__: {}),
         ["a", "done", "a", "start", "one", "done", "finish", "done"],
         "a diamond is of one update",
     ),

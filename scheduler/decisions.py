@@ -1,0 +1,85 @@
+"""What has to happen with workflow partitions? Looks up how they stand, and what they have to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from riparian.scheduler.core import planner
+from riparian.scheduler.core.facts import Action, Blocker, Cause, Decision, Facts, Target, trigger_key
+from riparian.scheduler.core.graph import Graph
+from riparian.storage.metadata import blockers, planning, runs
+from riparian.storage.metadata.database import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What was decided on ``targets``, but for those that are no workflows' any more: from which facts, and of which
+    ``asks``, those that were answered left out."""
+
+    targets: Sequence[Target]
+    asks: Mapping[Target, list[Cause]]
+    facts: Mapping[Target, Facts]
+    decisions: Mapping[Target, Decision]
+
+
+def decide(tx: Tx, graph: Graph, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> Decided:
+    """Decides on targets, which are in the order of their depths: on all down to the first that runs. Only a run
+    matters to what lies below: what is deeper is left, for when it can be seen."""
+    asks = _unanswered(tx, targets, asks)
+    facts = planning.load_many(tx, graph, targets, {t: a[0] for t, a in asks.items() if a})
+    decisions = {target: planner.decide(found) for target, found in facts.items()}
+    first = min((graph.depth.get(t[0], 0) for t, d in decisions.items() if d.action is Action.RUN), default=None)
+    if first is not None:
+        targets = [t for t in targets if graph.depth.get(t[0], 0) <= first]
+        decisions = {t: decisions[t] for t in targets if t in decisions}
+    # Most that is touched has no need to run; only for the rest does anybody ask what is still going on above.
+    eager = [t for t, d in decisions.items() if d.action is Action.RUN and not _is_urgent(asks[t])]
+    for late in {decisions[t].late for t in eager}:
+        of_class = [t for t in eager if decisions[t].late == late]
+        for target, blocker in blockers.of_targets(tx, graph, of_class, late=late).items():
+            decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
+    for target, blocker in _in_turn(graph, decisions, asks).items():
+        decisions[target] = planner.decide(replace(facts[target], blocker=blocker))
+    return Decided(targets=targets, asks=asks, facts=facts, decisions=decisions)
+
+
+def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> dict[Target, list[Cause]]:
+    """Returns what was asked of each target and has not had its run: to ask for the same twice is to ask once, and a
+    rebuild is also what the rebuilds before it asked for."""
+    keys = {(t, n): trigger_key(*t, ask) for t in targets for n, ask in enumerate(asks[t])}
+    known = runs.known_causes(tx, list(keys.values())) if keys else set()
+    left = {t: _but_older_rebuilds([a for n, a in enumerate(asks[t]) if keys[t, n] not in known]) for t in targets}
+    # What else was asked goes before a backfill.
+    return {t: sorted(found, key=lambda ask: ask.kind == "backfill") for t, found in left.items()}
+
+
+def _but_older_rebuilds(asks: list[Cause]) -> list[Cause]:
+    definitions = [ask.body["definition"] for ask in asks if ask.kind == "fingerprint"]
+    return [ask for ask in asks if ask.kind != "fingerprint" or ask.body["definition"] == max(definitions)]
+
+
+def _in_turn(
+    graph: Graph, decisions: Mapping[Target, Decision], asks: Mapping[Target, list[Cause]]
+) -> dict[Target, Blocker]:
+    """Returns what has to wait because an earlier partition of the same workflow, which it is made from, is to run
+    now, or waits for one that is: each is planned when the one before it has ended."""
+    found: dict[Target, Blocker] = {}
+    turn: dict[str, str] = {}
+    for target in sorted(decisions):
+        if decisions[target].action is not Action.RUN or not is_made_from_itself(graph, target[0]):
+            continue
+        if target[0] in turn and not _is_urgent(asks[target]):
+            found[target] = Blocker(target[0], turn[target[0]], failed=False)
+        turn[target[0]] = target[1]
+    return found
+
+
+def is_made_from_itself(graph: Graph, key: str) -> bool:
+    return any(edge.is_own and edge.input is not None for edge in graph.inputs(key))
+
+
+def _is_urgent(asks: Sequence[Cause]) -> bool:
+    """Whether a person asked: then nothing above is waited for. What time, a rebuild or a backfill asks for goes in the
+    order of the data."""
+    return bool(asks) and asks[0].kind not in ("fingerprint", "tick", "backfill")
