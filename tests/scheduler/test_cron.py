@@ -283,6 +283,21 @@ def test_what_is_gated_holds_nobody(plant):
     assert ["b", "d"] == go(plant, "2025-03-02T06:00")
 
 
+def test_below_what_ticks_at_the_same_time_an_update_and_the_tick_run_in_order(plant):
+    """A tick alone takes what is there at its time; with & it stays due until the update of the same tick is made."""
+    plant.now = instant("2025-03-01T00:00")
+    ordered = on_update() & DAILY_SIX
+    plant.apply({"b": ["a"], "c": ["b"], "d": ["b"]}, triggers={"b": DAILY_SIX, "c": DAILY_SIX, "d": ordered})
+    for content, before in (("one", None), ("two", "c(=b(=one))")):
+        plant.drop("a", content)
+        plant.settle()
+        ran = go(plant, f"2025-03-0{1 if before is None else 2}T06:00")
+
+        assert f"d(=b(={content}))" == plant.head("d")
+        assert before == plant.head("c")
+        assert ran.index("b") < ran.index("d")
+
+
 def test_a_schedule_begins_when_it_is_declared(day):
     """An edit starts a new schedule from now on, keeps one that stays, ends one that goes, and loses no data."""
     day.drop("a", "one")
