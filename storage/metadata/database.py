@@ -23,6 +23,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Dialect, Engine, Executable, Insert, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.util import LRUCache
 from ulid import ULID
 
 from riparian.assets.errors import Conflict
@@ -37,6 +38,11 @@ _NEWEST = select(func.max(run.c.created_at))
 
 MAX_GROUP = 256
 """Requests that may share one transaction."""
+
+_COMPILED: LRUCache[Any, Any] = LRUCache(1000)
+"""What statements are in the words of the driver, for all databases of this process."""
+
+_DIALECTS: dict[type[Dialect], Dialect] = {}
 
 
 def _new_id() -> str:
@@ -238,10 +244,15 @@ def _unlock(held: int | None) -> None:
 
 
 def _engine(url: URL, *, read_only: bool) -> Engine:
+    options = {"compiled_cache": _COMPILED}
     engine = (
-        create_engine(url, pool_size=8, max_overflow=56) if url.database not in (None, ":memory:") else _refuse(url)
+        create_engine(url, pool_size=8, max_overflow=56, execution_options=options)
+        if url.database not in (None, ":memory:")
+        else _refuse(url)
     )
     if engine.dialect.name == "sqlite":
+        # What is compiled is found by the dialect itself, and one says nothing of one database or another.
+        engine.dialect = _DIALECTS.setdefault(type(engine.dialect), engine.dialect)
         _configure_sqlite(engine, read_only=read_only)
     return engine
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from riparian.assets.errors import Conflict
 from riparian.storage.metadata import counters
@@ -27,6 +28,24 @@ def db(tmp_path: Path):
 
 def count(db: Database, name: str) -> int:
     return db.read(lambda tx: counters.value(tx, name))
+
+
+def test_what_is_compiled_is_compiled_once(db, tmp_path, monkeypatch):
+    """A statement is put in the driver's words for all databases of the process, by the writer or by a reader."""
+    compiled = []
+    own = select(counter.c.value).where(counter.c.name == bindparam("compiled_once"))
+    compile_one = SQLCompiler.visit_select
+    monkeypatch.setattr(
+        SQLCompiler, "visit_select", lambda self, *a, **k: compiled.append(self) or compile_one(self, *a, **k)
+    )
+    another = Database(sqlite_url(tmp_path / "another.db"))
+    compiled.clear()
+    for database in (db, another):
+        for look in (database.read, database.write):
+            look(lambda tx: tx.conn.execute(own, {"compiled_once": "x"}).all())
+    another.close()
+
+    assert 1 == len(compiled)
 
 
 def test_requests_that_wait_together_share_a_transaction(db):
