@@ -43,7 +43,7 @@ def broken(plant, acts) -> set[str]:
     for act in ("at 12:00", "done", "at 13:00", "done"):
         stage.act(act)
     for asset in ("b", "d", "t"):
-        if f"={stage.values['a']}" not in (plant.head(asset) or "").replace(")", ","):
+        if f"={stage.values['a']}," not in (plant.head(asset) or "").replace(")", ","):
             found.add("nothing is lost")
     return found | of_runs(plant)
 
