@@ -61,6 +61,8 @@ def _strange(workflow: WorkflowSpec, spec: CheckSpec, seen: Container[str]) -> s
         return f"is told of by {workflow.key}, which does not make that asset"
     if spec.full_name in seen:
         return "is there twice"
+    if any(f"{task.name} (".startswith(f"{spec.full_name} (") for task in workflow.tasks):
+        return "is called as a task is"
     if spec.returns and spec.returns not in RETURNS:
         return f"returns {spec.returns[:80]!r}, which is no answer"
     return None

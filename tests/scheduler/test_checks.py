@@ -311,6 +311,15 @@ def test_a_foreign_manifest_can_not_have_a_check_of_what_it_does_not_make(plant)
         plant.apply({"a": ["s"], "b": ["a"]}, checks={"b": (replace(check_of("b"), asset=AssetKey("a")),)})
 
 
+@pytest.mark.parametrize("name", ["a.good", "a.good (a)"])
+def test_a_task_can_not_be_called_as_a_check_is(plant, name: str) -> None:
+    """Its run would have two steps of one name, and no end."""
+    raw = Argument(parameter="s", type="dict", ref=Ref(kind="input", name="s"))
+    makes = TaskSpec(name="a", module="code", qualname="a", returns="dict", output="a", arguments=(raw,))
+    with pytest.raises(InvalidProject, match="called as a task"):
+        plant.apply({"a": ["s"]}, tasks={"a": (makes, replace(makes, name=name, output=""))}, checks=BLOCKING)
+
+
 def test_what_checks_found_last_is_told_to_readers(plant) -> None:
     """Each declared check with its newest result; one that looked at nothing yet is there without."""
     plant.apply({"a": ["s"]}, checks=BLOCKING)
