@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
-from riparian.assets.fields import LIST, Kinds
 from riparian.assets.keys import AssetKey, key_of
-from riparian.assets.triggers.base import Signals, Trigger, listed, quoted
+from riparian.assets.triggers.base import Signals, listed
+from riparian.assets.triggers.of_assets import OfAssets
 
 
 @dataclass(frozen=True, slots=True)
-class ChecksPassed(Trigger):
+class ChecksPassed(OfAssets):
     """True while all checks of ``assets`` (none named: of what the workflow consumes) have passed on their heads."""
 
     kind = "checks_passed"
-    fields: ClassVar[Mapping[str, Kinds]] = {"assets": LIST}
-
-    assets: tuple[AssetKey, ...] = ()
-
-    @property
-    def named(self) -> tuple[AssetKey, ...]:
-        return self.assets
-
-    @property
-    def by_update(self) -> bool:
-        return True
-
-    @property
-    def is_state(self) -> bool:
-        return True
 
     def checked(self, consumes: Iterable[AssetKey]) -> frozenset[AssetKey]:
         return frozenset(self.assets or consumes)
@@ -46,16 +30,6 @@ class ChecksPassed(Trigger):
 
     def _failed(self, signals: Signals) -> frozenset[str]:
         return (frozenset[str](self.assets) or signals.consumes) & signals.unchecked
-
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "assets": list(self.assets)}
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Trigger]) -> Trigger:
-        return checks_passed(*body["assets"])
-
-    def __str__(self) -> str:
-        return f"checks_passed({', '.join(map(quoted, self.assets))})"
 
 
 def checks_passed(*assets: object) -> ChecksPassed:

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
-from riparian.assets.fields import LIST, Kinds
 from riparian.assets.keys import AssetKey, key_of
-from riparian.assets.triggers.base import Signals, Trigger, listed, quoted
+from riparian.assets.triggers.base import Signals, listed
+from riparian.assets.triggers.of_assets import OfAssets
 
 
 @dataclass(frozen=True, slots=True)
-class Missing(Trigger):
+class Missing(OfAssets):
     """True while one of ``assets`` (none named: of what the workflow makes) has no version in the partition."""
 
     kind = "missing"
-    fields: ClassVar[Mapping[str, Kinds]] = {"assets": LIST}
-
-    assets: tuple[AssetKey, ...] = ()
-
-    @property
-    def named(self) -> tuple[AssetKey, ...]:
-        return self.assets
-
-    @property
-    def by_update(self) -> bool:
-        return True
-
-    @property
-    def is_state(self) -> bool:
-        return True
 
     def absences(self, makes: Iterable[AssetKey]) -> frozenset[AssetKey]:
         return frozenset(self.assets or makes)
@@ -49,16 +33,6 @@ class Missing(Trigger):
 
     def _absent(self, signals: Signals) -> frozenset[str]:
         return (frozenset[str](self.assets) or signals.makes) & signals.missing
-
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "assets": list(self.assets)}
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Trigger]) -> Trigger:
-        return missing(*body["assets"])
-
-    def __str__(self) -> str:
-        return f"missing({', '.join(map(quoted, self.assets))})"
 
 
 def missing(*assets: object) -> Missing:
