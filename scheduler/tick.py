@@ -16,7 +16,7 @@ from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.outcomes import held, let_go
 from riparian.scheduler.plan import plan_ingest
 from riparian.scheduler.refill import refill
-from riparian.storage.metadata import backfills, runnable, staleness, timers
+from riparian.storage.metadata import backfills, catalogue, runnable, staleness, timers
 from riparian.storage.metadata.among import BATCH
 from riparian.storage.metadata.database import Tx
 
@@ -27,6 +27,9 @@ MOST_MARKS = 5_000
 
 MOST_TARGETS = 5_000
 """Workflow partitions that one transaction looks at, but for those of the last mark."""
+
+FAULTY = "planner_failed"
+"""The reason of what the planner failed at."""
 
 PAUSE_SECONDS = 5
 """How long the planner waits after a fault before it looks at the same again."""
@@ -41,7 +44,8 @@ MOST_STEPS = 20_000
 @dataclass(slots=True)
 class Ticked:
     """What a tick did: the planned runs and how many ``steps`` they have, how many workflow partitions it looked at,
-    and whether something is left for the next one, or for a later try. ``sooner``: the next timer is another now."""
+    and whether something is left for the next one, or for a later try. ``sooner``: the next timer is another now.
+    ``causes`` are those of faults that the log tells in full."""
 
     planned: list[str] = field(default_factory=list)
     steps: int = 0
@@ -49,6 +53,7 @@ class Ticked:
     more: bool = False
     failed: bool = False
     sooner: bool = False
+    causes: set[str] = field(default_factory=set)
 
 
 def tick(tx: Tx, graph: Graph) -> Ticked:
@@ -63,7 +68,7 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
         done.more = len(called) == MOST_MARKS or len(marks) < len(called)
     if not marks:
         return done
-    found = _targets(tx, graph, marks)
+    found = _targets(tx, graph, marks, done)
     if found.faulty:
         staleness.put_hold(tx, found.faulty)
         _try_again_later(tx)
@@ -121,13 +126,23 @@ def _decide_apart(
             return batch, []
     except OperationalError:
         raise  # the database itself is away or full: that is nobody's fault here
-    except Exception:
-        # A fault of the planner, or of what was stored: an operator reads this, and the others go on.
+    except Exception as exc:  # noqa: BLE001 - a fault of the planner, or of what was stored: an operator reads of it
         if len(batch) == 1:
-            log.exception("planning %s[%s] failed; it is tried again in %s s", *batch[0], PAUSE_SECONDS)
+            reason = catalogue.standing_reason(tx, *batch[0])
+            is_known = reason is not None and reason.code == FAULTY
+            _tell("planning {}[{}] failed".format(*batch[0]), exc, done, is_known=is_known)
             return batch, batch
     apart = [_decide_apart(tx, graph, [one], asks, done) for one in batch]
     return [target for settled, _ in apart for target in settled], [target for _, faulty in apart for target in faulty]
+
+
+def _tell(words: str, exc: Exception, done: Ticked, *, is_known: bool = False) -> None:
+    """Tells an operator of a fault: in full the first time, and in a line where the same cause was told before, of
+    something else or when it ``is_known`` since an earlier try."""
+    cause = f"{type(exc).__name__}: {exc}"
+    in_full = None if is_known or cause in done.causes else exc
+    done.causes.add(cause)
+    log.error("%s; it is tried again in %s s: %s", words, PAUSE_SECONDS, cause, exc_info=in_full)
 
 
 def _put_aside(tx: Tx, graph: Graph, faulty: Sequence[Target], asks: Mapping[Target, list[Cause]]) -> None:
@@ -135,7 +150,7 @@ def _put_aside(tx: Tx, graph: Graph, faulty: Sequence[Target], asks: Mapping[Tar
     if faulty:
         words = f"the planner failed at it, which the server's log tells; it is tried again every {PAUSE_SECONDS} s"
         # Of sources nothing is decided, so nothing would ever say that it is over.
-        staleness.note_reasons(tx, [(t, "planner_failed", words) for t in faulty if t[0] in graph.workflows])
+        staleness.note_reasons(tx, [(t, FAULTY, words) for t in faulty if t[0] in graph.workflows])
         blocker = Blocker(PLANNER, "", failed=True)
         staleness.put_hold(tx, [held(t, blocker, ask) for t in faulty for ask in (None, *asks[t])])
         _try_again_later(tx)
@@ -176,7 +191,7 @@ class _Targets:
     faulty: list[dict[str, str]] = field(default_factory=list)
 
 
-def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
+def _targets(tx: Tx, graph: Graph, marks: Sequence[Any], done: Ticked) -> _Targets:
     found = _Targets()
     for m in marks:
         if len(found.asks) >= MOST_TARGETS:
@@ -185,9 +200,8 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any]) -> _Targets:
             keys, asked = _meant(tx, graph, m)
         except OperationalError:
             raise  # the database itself
-        except Exception:
-            # As below: one workflow must not keep all others from being planned.
-            log.exception("a mark of %s can not be read; it is tried again in %s s", m.workflow, PAUSE_SECONDS)
+        except Exception as exc:  # noqa: BLE001 - as above: one must not keep all others from being planned
+            _tell(f"a mark of {m.workflow} can not be read", exc, done)
             # Two marks may begin at the same: the later one must not make the other shorter.
             end = "" if m.lo == m.hi else EVERYTHING.hi
             hold = {"workflow": m.workflow, "partition": m.lo, "blocker": PLANNER, "blocker_partition": end}

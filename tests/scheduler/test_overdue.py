@@ -5,6 +5,7 @@ import pytest
 from riparian.assets.policy import Principal
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, TaskSpec
+from riparian.scheduler import ending
 from riparian.scheduler.cancel import cancel
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
@@ -94,3 +95,29 @@ def test_who_is_through_in_time_leaves_no_timer(plant, how):
         cancel(plant.plane, lease.run, ME)
 
     assert plant.plane.look() is None
+
+
+def test_a_run_that_can_not_be_ended_keeps_no_other_from_its_end(plant, monkeypatch, caplog):
+    """It is tried again when it has been left alone for a while, and planning goes on meanwhile."""
+    plant.apply({"b": ["a"], "c": ["a"]}, said={k: {"run_timeout_seconds": 60} for k in ("b", "c")})
+    plant.drop("a", "one")
+    plant.ask(plant.done(plant.take()[0]))
+    assert 2 == len(plant.take(2))
+    fail = ending.fail
+
+    def failing(tx, run, *more, **named):
+        fail(tx, run, *more, **named)
+        if run.workflow == "b":
+            raise ValueError("what was stored can not be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ending, "fail", failing)
+        plant.now += MINUTE
+        due = plant.plane.look()
+
+    assert ["running", "failed"] == [plant.runs(key)[0]["state"] for key in ("b", "c")]
+    assert plant.now + MINUTE == due
+    assert "can not be ended" in caplog.text
+    plant.now = due
+    plant.plane.look()
+    assert "failed" == plant.runs("b")[0]["state"]

@@ -595,7 +595,7 @@ def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog
     plant.drop("a", "one")
 
     assert ["a", "c", "d"] == plant.settle()
-    assert "planning b[] failed" in caplog.text
+    assert ["planning b[] failed; it is tried again in 5 s: TypeError: it can not be planned"] == caplog.messages
     held = [(p["workflow"], p["code"]) for p in plant.plane.access.as_principal(ME).plan().items]
     assert [("b", "planner_failed")] == held
     assert not plant.plane.db.read(staleness.is_dirty)
@@ -606,6 +606,9 @@ def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog
     plant.now += 6_000_000
     assert plant.now < plant.plane.look()
     assert [] == plant.settle()
+    told = [r.exc_info is not None for r in caplog.records]
+    assert [True, *[False] * (len(told) - 1)] == told, "the trace is told once, a line for each try after that"
+    assert len(told) > 1
 
     monkeypatch.setattr(planner, "decide", decide)
     plant.now += 6_000_000
