@@ -29,17 +29,7 @@ def instant(local: str, zone: str = "UTC") -> int:
 
 def go(plant, local: str, zone: str = "UTC") -> list[str]:
     """Time goes on, the clock rings as often as it says, workers work; returns what ran."""
-    until, ran = instant(local, zone), []
-    due = plant.plane.look()
-    while due is not None and due <= until:
-        assert len(ran) < 99
-        plant.now = max(plant.now, due)
-        due = plant.plane.look()
-        ran += plant.settle()
-    plant.now = until
-    plant.plane.look()
-    plant.session = plant.join()
-    return ran + plant.settle()
+    return plant.go_on(instant(local, zone))
 
 
 def causes(plant, workflow: str) -> list[str]:

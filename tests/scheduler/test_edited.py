@@ -27,21 +27,6 @@ def at(day: int, hour: int) -> int:
     return (datetime(2025, 3, day, hour, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def until(plant, when: int) -> list[str]:
-    """Time goes on; returns what ran."""
-    ran = []
-    due = plant.plane.look()
-    while due is not None and due <= when:
-        plant.now = max(plant.now, due)
-        due = plant.plane.look()
-        plant.session = plant.join()
-        ran += plant.settle()
-    plant.now = when
-    plant.plane.look()
-    plant.session = plant.join()
-    return ran + plant.settle()
-
-
 @pytest.fixture
 def days(plant):
     """a → b by day, both made for three days, and c of all of them."""
@@ -399,7 +384,7 @@ def test_who_comes_back_later_is_new(plant):
     plant.settle()
     plant.apply({"x": ["a"]}, daily=("a", "x"))
     plant.settle()
-    until(plant, at(3, 12))
+    plant.go_on(at(3, 12))
     plant.apply({"b": ["a"], "x": ["a"]}, daily=("a", "b", "x"))
 
     assert [f"b[{DAYS[-1]}]"] == plant.settle()
@@ -412,11 +397,11 @@ def test_a_tick_that_was_missed_by_who_comes_back_counts(plant):
     plant.drop("a", "one")
     plant.settle()
     plant.apply({"x": ["a"]})
-    assert ["x"] == until(plant, at(1, 7))
+    assert ["x"] == plant.go_on(at(1, 7))
     plant.apply({"b": ["a"], "x": ["a"]}, triggers={"b": on_update() & SIX})
 
-    assert ["b"] == until(plant, at(1, 8))
-    assert [] == until(plant, at(2, 8))
+    assert ["b"] == plant.go_on(at(1, 8))
+    assert [] == plant.go_on(at(2, 8))
 
 
 def test_what_failed_before_it_was_removed_is_tried_again(plant):

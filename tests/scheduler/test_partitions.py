@@ -65,18 +65,6 @@ def words(plant, asset: str, partition: str = "") -> str:
     return plant.plane.access.as_principal(ME).why(asset, partition)["words"]
 
 
-def go(plant, until: str) -> list[str]:
-    """Lets time pass, as the control plane's loop does; returns what ran."""
-    ran, end = [], instant(until)
-    while (at := plant.plane.look()) is not None and at <= end:
-        plant.now = max(plant.now, at)
-        plant.plane.look()
-        ran += plant.settle()
-    plant.now = end
-    plant.plane.look()
-    return ran + plant.settle()
-
-
 def test_hours_of_hours(plant):
     """Dagster TE:test_eager_hourly_partitioned (29). The latest hour runs when its input comes, and a new hour that
     begins runs nothing by itself, as there. An old hour runs here too: what was delivered is not left out."""
@@ -437,7 +425,7 @@ def test_a_tick_is_for_its_own_window(plant, cut, expression, ran):
     plant.now = instant("2024-03-30T22:00")
     declare(plant, {"t": []}, {"t": cut}, triggers={"t": on_cron(expression)})
 
-    assert ran == go(plant, "2024-03-31T00:15")
+    assert ran == plant.go_on(instant("2024-03-31T00:15"))
 
 
 def test_a_new_roll_up_begins_with_the_last_complete_window(plant):
