@@ -8,9 +8,6 @@ from riparian.assets.partitions import AllPartitions, Identity
 from riparian.assets.policy import Principal
 from riparian.assets.triggers import Manual, OnUpdate
 from riparian.scheduler import request
-from riparian.scheduler.core import planner
-from riparian.scheduler.tick import PAUSE_SECONDS
-from riparian.storage.metadata import runnable, staleness, timers
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DIAMOND = {"b": ["a"], "c": ["a"], "d": ["b", "c"]}
@@ -199,32 +196,6 @@ def test_an_edit_runs_nothing_unasked(plant):
     assert "up_to_date" == plant.why("b")
 
 
-def test_mended_code_repairs_a_failure(plant):
-    """With `rebuild`, what failed under the old code runs under the new."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    plant.ask(plant.done(plant.take()[0]))
-    plant.ask(plant.failed(plant.take()[0]))
-    plant.apply({"b": ["a"]}, code="mended", rebuild="latest")
-
-    assert ["b"] == plant.settle()
-
-
-def test_asking_twice_for_the_same_rebuild_makes_one_run(plant):
-    """An apply that is repeated while its rebuild is queued or running changes nothing, and the run's end stands."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    plant.settle()
-    for _ in range(2):
-        plant.apply({"b": ["a"]}, code="two", rebuild="latest")
-    (lease,) = plant.take()
-    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
-
-    assert [200] == [r.status for r in plant.ask(plant.done(lease)).results]
-    assert [] == plant.settle()
-    assert 2 == len(plant.runs("b"))
-
-
 def test_every_request_runs_as_it_was_asked(plant):
     """Requests one after the other, while one is queued or running, each run, with their own parameters."""
     plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}})
@@ -269,22 +240,6 @@ def test_one_asset_read_as_a_day_and_as_all_days(plant):
     plant.drop("a", "one", "2020-01-01")
     assert ["a[2020-01-01]"] == plant.settle()
     assert "up_to_date" == plant.why("b", "2020-01-01")
-
-
-def test_a_fault_of_the_planner_does_not_undo_the_commit(plant, monkeypatch):
-    """The version stays, and what could not be planned is planned some seconds later."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    (ingest,) = plant.take()
-    with monkeypatch.context() as broken:
-        broken.setattr("riparian.scheduler.core.planner.decide", lambda facts: 1 / 0)
-        assert [200] == [r.status for r in plant.ask(plant.done(ingest)).results]
-
-    assert "one" == plant.head("a")
-    assert plant.plane.db.read(lambda tx: timers.earliest(tx)) == plant.now + PAUSE_SECONDS * 1_000_000
-    plant.now += PAUSE_SECONDS * 1_000_000
-    plant.plane.db.write(plant.plane._plan)
-    assert ["b"] == plant.settle()
 
 
 def test_a_run_keeps_its_bundle(plant):
@@ -338,32 +293,6 @@ def test_an_asset_that_is_only_waited_for(plant):
     assert {"a", "c", "s"} == {o["origin"] for o in origins}
 
 
-def test_the_same_delivery_is_a_no_op(plant):
-    """The same path and fingerprint reported again leads to nothing."""
-    from riparian.scheduler import ingest
-    from riparian.scheduler.core.readiness import FileSeen
-
-    plant.apply({"b": ["a"]})
-    seen = FileSeen(
-        source="a", path="1:x", partition="", fingerprint="1-1-1", size=1, mtime_ns=1, inode=1, state="ready"
-    )
-    ingest.observe(plant.plane, [seen, seen])
-    assert ["a", "b"] == plant.settle()
-    ingest.observe(plant.plane, [seen])
-
-    assert [] == plant.settle()
-
-
-def test_files_of_a_partition_are_taken_in_in_order(plant):
-    """Two files for one partition become two versions in the order in which they were seen."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    plant.drop("a", "two")
-    plant.settle()
-
-    assert "two" == plant.head("a")
-
-
 def test_what_waits_survives_a_restart(plant):
     """A held workflow partition, a queued run and an unfinished one go on after the control plane came back."""
     plant.apply(DIAMOND)
@@ -401,19 +330,6 @@ def test_a_failure_that_is_undone_upstream_holds_nobody(plant):
     assert "up_to_date" == plant.why("m")
 
 
-def test_a_file_that_waits_outlives_its_declaration(plant):
-    """A source that is removed and declared again takes in what was complete before."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    plant.drop("a", "two")
-    plant.apply({"c": ["x"]})
-    plant.settle()
-    plant.apply({"b": ["a"]})
-
-    assert ["a", "b"] == plant.settle()
-    assert "b(=two)" == plant.head("b")
-
-
 def test_what_was_passed_over_comes_back(plant):
     """A content that a newer one replaced before it was taken in is a delivery again when it comes back."""
     plant.apply({"b": ["a"]})
@@ -423,83 +339,6 @@ def test_what_was_passed_over_comes_back(plant):
     plant.settle()
 
     assert "old" == plant.head("a")
-
-
-def test_a_file_on_a_share_that_was_away_is_taken_in(plant):
-    """Reading fails for a while and then succeeds: the file is not given up, and not asked to come again."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    for _ in range(3):
-        plant.ask(plant.failed(plant.take()[0], retryable=False))
-        plant.now += 100_000_000
-        plant.session = plant.join()
-
-    assert ["a", "b"] == plant.settle()
-
-
-def test_two_runs_are_superseded_at_once(plant):
-    """Several queued runs give way in one plan, and nothing stops planning."""
-    plant.apply({"b": ["a"], "c": ["a"]})
-    plant.drop("a", "one")
-    plant.settle()
-    plant.apply({"b": ["a"], "c": ["a"]}, code="two", rebuild="latest")
-
-    assert 2 == len(plant.apply({"b": ["a"], "c": ["a"]}, code="three", rebuild="latest").planned)
-    assert ["b", "c"] == sorted(plant.settle())
-
-
-def test_a_repeated_rebuild_forgets_no_update(plant):
-    """While the rebuild runs its input moves, and the same apply comes again: the update is still looked at."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    plant.settle()
-    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
-    (rebuild,) = plant.take()
-    plant.drop("a", "two")
-    plant.ask(plant.done(plant.take()[0]))
-    plant.apply({"b": ["a"]}, code="two", rebuild="latest")
-    plant.ask(plant.done(rebuild))
-
-    assert ["b"] == plant.settle()
-    assert "b(=two)" == plant.head("b")
-
-
-def test_a_repeated_rebuild_forgets_no_request(plant):
-    """What a person asked for while a rebuild runs survives that the rebuild is asked for again."""
-    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}})
-    plant.drop("a", "one")
-    plant.settle()
-    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}}, code="two", rebuild="latest")
-    (rebuild,) = plant.take()
-    request.materialize(plant.plane, "b", "", ME, {"x": 1})
-    plant.apply({"b": ["a"]}, parameters={"b": {"x": 0}}, code="two", rebuild="latest")
-    plant.ask(plant.done(rebuild))
-    (asked,) = plant.take()
-
-    assert {"x": 1} == asked.params
-
-
-def test_a_rebuild_goes_in_the_order_of_the_data(plant):
-    """Of a chain whose code changed, the lower part is made once, from what the upper part made."""
-    plant.apply({"b": ["a"], "c": ["b"]})
-    plant.drop("a", "one")
-    plant.settle()
-    plant.apply({"b": ["a"], "c": ["b"]}, code="two", rebuild="latest")
-
-    assert ["b", "c"] == plant.settle()
-
-
-def test_a_fault_of_the_planner_is_not_tried_in_a_circle(plant, monkeypatch):
-    """The daemon's own round does not ring itself after a fault; the timer brings the next try."""
-    plant.apply({"b": ["a"]})
-    plant.drop("a", "one")
-    monkeypatch.setattr("riparian.scheduler.core.planner.decide", lambda facts: 1 / 0)
-    plant.ask(plant.done(plant.take()[0]))
-    plant.plane.bells.daemon.clear()
-
-    due = plant.plane.db.write(plant.plane._plan)
-    assert not plant.plane.bells.daemon.is_set()
-    assert due > plant.now
 
 
 def test_a_failure_of_old_declarations_holds_nobody(plant):
@@ -550,119 +389,3 @@ def test_a_workflow_that_became_daily_does_not_run_as_a_whole(plant):
     plant.drop("w", "y")
 
     assert ["w"] == plant.settle()
-
-
-def test_a_slice_does_not_run_what_lies_below_it(plant, monkeypatch):
-    """A mark that is too large for one transaction is finished before anything below it is decided."""
-    monkeypatch.setattr("riparian.scheduler.tick.SLICE", 2)
-    plant.apply({"b": ["a", "w"], "sum": ["b", "w"]}, daily=("a", "b"))
-    plant.drop("w", "x")
-    for day in range(1, 6):
-        plant.drop("a", "o", f"2020-01-0{day}")
-    while plant.settle() or plant.plane.db.write(plant.plane._plan):
-        pass
-    plant.drop("w", "y")
-    ran = plant.settle()
-    while plant.plane.bells.daemon.is_set():
-        plant.plane.bells.daemon.clear()
-        plant.plane.db.write(plant.plane._plan)
-        ran += plant.settle()
-
-    assert (5, 1) == (sum(r.startswith("b[") for r in ran), ran.count("sum"))
-
-
-def test_an_old_content_that_comes_back_is_a_delivery(plant):
-    """old, new, old: each was taken in, and the last one is what the file holds."""
-    plant.apply({"b": ["a"]})
-    for content in ("old", "new", "old"):
-        plant.see("a", content, path="f")
-        plant.settle()
-
-    assert "b(=old)" == plant.head("b")
-
-
-def test_what_can_not_be_planned_holds_up_nobody_else(plant, monkeypatch, caplog):
-    """One target that the planner fails at is put aside with all that was asked of it, and is tried again in time."""
-    plant.apply({"b": ["a"], "c": ["a"], "d": ["c"]})
-    decide = planner.decide
-
-    def failing(facts):
-        if facts.workflow.key == "b":
-            raise TypeError("it can not be planned")
-        return decide(facts)
-
-    monkeypatch.setattr(planner, "decide", failing)
-    plant.drop("a", "one")
-
-    assert ["a", "c", "d"] == plant.settle()
-    assert ["planning b[] failed; it is tried again in 5 s: TypeError: it can not be planned"] == caplog.messages
-    held = [(p["workflow"], p["code"]) for p in plant.plane.access.as_principal(ME).plan().items]
-    assert [("b", "planner_failed")] == held
-    assert not plant.plane.db.read(staleness.is_dirty)
-    plant.plane.look()
-    plant.drop("a", "two")
-    assert ["a", "c", "d"] == plant.settle()
-
-    plant.now += 6_000_000
-    assert plant.now < plant.plane.look()
-    assert [] == plant.settle()
-    told = [r.exc_info is not None for r in caplog.records]
-    assert [True, *[False] * (len(told) - 1)] == told, "the trace is told once, a line for each try after that"
-    assert len(told) > 1
-
-    monkeypatch.setattr(planner, "decide", decide)
-    plant.now += 6_000_000
-    plant.plane.look()
-    assert ["b"] == plant.settle()
-    assert plant.head("b") == "b(=two)"
-    assert [] == plant.plane.access.as_principal(ME).plan().items
-
-
-def test_runs_of_many_steps_are_planned_in_several_transactions(plant, monkeypatch):
-    """Each has its last run in full, nothing below is decided before, and no more is planned than was called for."""
-    monkeypatch.setattr("riparian.scheduler.tick.MOST_STEPS", 2)
-    plant.apply({"b": ["a", "w"], "sum": ["b", "w"]}, daily=("a", "b"))
-    for day in range(1, 6):
-        plant.drop("a", "o", f"2020-01-0{day}")
-    plant.settle()
-    plant.drop("w", "x")
-    plant.ask(plant.done(plant.take()[0]))
-    planned = [len(plant.runs("b"))]
-    for _ in range(4):
-        plant.plane.look()
-        planned.append(len(plant.runs("b")))
-
-    assert [2, 4, 5, 5, 5] == planned
-    assert [] == plant.runs("sum")
-    ran = plant.settle()
-    plant.plane.look()
-    assert (5, ["sum"]) == (sum(r.startswith("b[") for r in ran), [r for r in ran + plant.settle() if r == "sum"])
-
-
-def test_a_mark_that_can_not_be_read_holds_up_nobody_else(plant, monkeypatch, caplog):
-    """It is put aside with all its partitions, and is looked at again in time."""
-    plant.apply({"b": ["a", "w"], "c": ["w"]}, daily=("a", "b"))
-    for day in (1, 2):
-        plant.drop("a", "o", f"2020-01-0{day}")
-    plant.drop("w", "x")
-    plant.settle()
-    partitions = runnable.partitions
-
-    def failing(tx, graph, key, *more):
-        if key == "b":
-            raise TypeError("it can not be read")
-        return partitions(tx, graph, key, *more)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runnable, "partitions", failing)
-        plant.drop("w", "y")
-        assert ["w", "c"] == plant.settle()
-        assert "a mark of b can not be read" in caplog.text
-        assert not plant.plane.db.read(staleness.is_dirty)
-        plant.now += 6_000_000
-        assert plant.now < plant.plane.look()
-        assert [] == plant.settle()
-
-    plant.now += 6_000_000
-    plant.plane.look()
-    assert ["b[2020-01-01]", "b[2020-01-02]"] == sorted(plant.settle())

@@ -299,9 +299,12 @@ def test_killed_supervisor_takes_everything_along(plane: Any, start: Any, is_ali
     plane.grant(lease)
     worker = start()
     everyone = set(pids(plane, lease)) - {worker.pid}
+    assert everyone == set(filter(is_alive, everyone))
     os.kill(worker.pid, signal.SIGKILL)
-
     plane.wait(lambda: not any(map(is_alive, everyone)))
+
+    assert -signal.SIGKILL == worker.wait(timeout=5)
+    assert (set(), []) == (set(filter(is_alive, everyone)), plane.reports)
 
 
 def test_end_of_the_lifeline_takes_everything_along(plane: Any, start_worker: Any, is_alive: Any) -> None:
