@@ -153,15 +153,6 @@ class Doors:
         return self._session
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Commands that tests start as processes share compiled modules: compiling all anew takes seconds each time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp().parent / "compiled"))
-        yield
-
-
 @pytest.fixture
 def doors(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Doors]:
     """The app of an empty project; in dev mode when parametrized with ``"dev"``."""
