@@ -7,6 +7,7 @@ import hashlib
 import io
 import itertools
 import json
+import shutil
 import socket
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from riparian.api import server, settings
+from riparian.api import server, settings, state
 from riparian.assets.bundles import bundle_digest
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
@@ -154,15 +155,15 @@ class Doors:
 
 
 @pytest.fixture
-def doors(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Doors]:
+def doors(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Doors]:
     """The app of an empty project; in dev mode when parametrized with ``"dev"``."""
-    yield from opened(tmp_path, dev=getattr(request, "param", "") == "dev")
+    yield from opened(tmp_path, empty_database, dev=getattr(request, "param", "") == "dev")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def demo(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Doors]:
     """The app of a project with one run of each asset; tests only read it."""
-    for running in opened(tmp_path_factory.mktemp("demo"), dev=False):
+    for running in opened(tmp_path_factory.mktemp("demo"), empty_database, dev=False):
         applied = running.apply()
         assert 200 == applied.status_code, applied.text
         assert 202 == running.ask("POST", "assets/demo.numbers/materialize", json={}).status_code
@@ -171,8 +172,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         yield running
 
 
-def opened(folder: Path, *, dev: bool) -> Iterator[Doors]:
+def opened(folder: Path, database: Path, *, dev: bool) -> Iterator[Doors]:
     configured = replace(settings.load(folder, {}), lease_seconds=60.0)
+    state.prepare(configured.state)
+    shutil.copy(database, configured.state)
     app, _ = server.open_app(configured, sensors=False, dev=dev)
     with server.background(app) as url:
         doors = Doors(url, app, configured.state)

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -26,6 +27,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from riparian.api import state
 from riparian.scheduler.core.protocol import (
     Answer,
     Exchange,
@@ -395,12 +397,14 @@ def _is_alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
+def make_site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Callable[..., Site]]:
     """Makes sites that live as long as the module, each served and applied."""
     made: list[Site] = []
 
     def make(pipeline: str, *, lease_seconds: float = 10.0) -> Site:
         site = Site(tmp_path_factory.mktemp("site"), pipeline, lease_seconds)
+        state.prepare(site.state)
+        shutil.copy(empty_database, site.state)
         made.append(site)
         site.serve()
         site.apply()

@@ -32,7 +32,7 @@ from riparian.scheduler.core.protocol import Answer, Exchange, Lease, OpenSessio
 from riparian.scheduler.core.readiness import FileSeen
 from riparian.scheduler.plane import ControlSettings
 from riparian.scheduler.rebuild import Rebuild
-from riparian.storage.metadata.database import Database, sqlite_url
+from riparian.storage.metadata.database import sqlite_url
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DAILY = Daily("day", start="2020-01-01")
@@ -350,14 +350,6 @@ def _content(tx, version: str) -> str:
     from riparian.storage.metadata import versions
 
     return versions.by_id(tx, [version])[version].content
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without rows; copying it is quicker than migrating again."""
-    path = tmp_path_factory.mktemp("empty") / "metadata.db"
-    Database(sqlite_url(path)).close()
-    return path
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ STRICT = Policy(readers={"ops"}, tags={"pii"})
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    made = Database(sqlite_url(tmp_path / "metadata.db"))
+def db(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+    made = Database(sqlite_url(shutil.copy(empty_database, tmp_path)))
     yield made
     made.close()
 

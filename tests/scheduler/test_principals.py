@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,8 +34,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def db(tmp_path: Path, clock: Clock) -> Iterator[Database]:
-    made = Database(sqlite_url(tmp_path / "metadata.db"), clock=clock)
+def db(tmp_path: Path, empty_database: Path, clock: Clock) -> Iterator[Database]:
+    made = Database(sqlite_url(shutil.copy(empty_database, tmp_path)), clock=clock)
     yield made
     made.close()
 

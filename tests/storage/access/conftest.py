@@ -274,17 +274,9 @@ class World:
         )
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new catalogue, made once: its schema costs more than a test."""
-    path = tmp_path_factory.mktemp("template") / "metadata.db"
-    Database(sqlite_url(path)).close()
-    return path
-
-
 @pytest.fixture
-def world(tmp_path: Path, template: Path) -> Iterator[World]:
-    made = World(tmp_path, template)
+def world(tmp_path: Path, empty_database: Path) -> Iterator[World]:
+    made = World(tmp_path, empty_database)
     yield made
     made.db.close()
 
