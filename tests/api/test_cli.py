@@ -66,6 +66,11 @@ def shell(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     )
 
 
+def here(folder: Path, *arguments: str) -> Result:
+    """Runs a command in this process, with no server to ask: a process of its own spends a second on imports."""
+    return CliRunner().invoke(app, [*arguments, "--project", str(folder)], env={})
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project's folder; what is applied to it stays for the other tests of the module."""
@@ -122,8 +127,8 @@ def test_check_tells_file_line_reason_and_remedy(tmp_path: Path) -> None:
 def test_without_a_server_commands_run_in_process(project: Path) -> None:
     """The same app under the lock: apply, list, ask for a run, and say that nobody is there to do it."""
     applied = shell(project, "apply", "--json")
-    listed, words = shell(project, "ls", "--json"), shell(project, "ls")
-    asked = shell(project, "run", "air.numbers", "--json")
+    listed, words = here(project, "ls", "--json"), here(project, "ls")
+    asked = here(project, "run", "air.numbers", "--json")
 
     keys = ["air.flights", "air.numbers", "air.shop", "air.total"]
     assert keys[1:] == sorted(json.loads(applied.stdout)["added"])
@@ -131,7 +136,7 @@ def test_without_a_server_commands_run_in_process(project: Path) -> None:
     assert ["daily day from 2020-01-01", "", "static shop (2 keys)", ""] == [
         line.split("\t")[3] for line in words.stdout.splitlines()
     ]
-    assert (0, True) == (asked.returncode, "it starts when" in asked.stderr)
+    assert (0, True) == (asked.exit_code, "it starts when" in asked.stderr)
     assert not (project / ".riparian" / "server.json").exists()
 
 
@@ -157,15 +162,15 @@ def broken() -> dict:
     raise ValueError("no wind")
 """
     )
-    applied = shell(tmp_path, "apply")
+    applied = here(tmp_path, "apply")
     ran = shell(tmp_path, "run", "air.numbers", "--wait", "--json")
-    failed = shell(tmp_path, "run", "air.broken", "--wait")
-    data = shell(tmp_path, "data", "air.numbers")
-    shell(tmp_path, "run", "air.numbers")
-    again = shell(tmp_path, "rerun", json.loads(ran.stdout)["id"], "--wait")
+    failed = here(tmp_path, "run", "air.broken", "--wait")
+    data = here(tmp_path, "data", "air.numbers")
+    here(tmp_path, "run", "air.numbers")
+    again = here(tmp_path, "rerun", json.loads(ran.stdout)["id"], "--wait")
 
-    assert (0, 0, 1, 0) == (applied.returncode, ran.returncode, failed.returncode, data.returncode), ran.stderr
-    assert (0, True) == (again.returncode, again.stdout.endswith("\tsucceeded\n")), again.stderr
+    assert (0, 0, 1, 0) == (applied.exit_code, ran.returncode, failed.exit_code, data.exit_code), ran.stderr
+    assert (0, True) == (again.exit_code, again.stdout.endswith("\tsucceeded\n")), again.stderr
     assert "succeeded" == json.loads(ran.stdout)["state"]
     assert "no wind" in failed.stderr
     assert "1" in data.stdout
@@ -286,7 +291,7 @@ def test_the_folders_token_is_not_sent_elsewhere(tmp_path: Path) -> None:
 
 def test_inside_a_project_without_a_file_no_other_is_made(project: Path) -> None:
     """Its state folder marks it: from a folder inside, the project is asked."""
-    assert 0 == shell(project, "apply").returncode
+    assert 0 == here(project, "apply").exit_code
     inside = project / "notes"
     inside.mkdir()
     listed = shell(inside, "ls", "--json")
