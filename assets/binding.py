@@ -13,6 +13,7 @@ from riparian.assets.declare import Declaration, plain_function
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, last_segment, namespace
 from riparian.assets.manifest import InputSpec
+from riparian.assets.often import often_made
 from riparian.assets.parameters import ParameterSpec, keyword_options, parameter_of
 from riparian.assets.partitions import Mapping, Partitions, Static, Windows, default_mapping
 from riparian.assets.tasks import CONTEXT, Argument, Ref
@@ -40,6 +41,7 @@ class Catalogue:
         return near or named
 
 
+@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
     """How a function is called. ``context`` is the parameter that receives ctx; ``returns`` is empty when unknown."""

@@ -20,6 +20,7 @@ from riparian.assets.catchup import CatchUp, catch_up_of
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, key_of, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
+from riparian.assets.often import often_made
 from riparian.assets.partitions import KINDS, Mapping, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
@@ -63,6 +64,7 @@ class Input:
         expect("mapping", self.mapping, (Mapping,), "Identity(), AllPartitions(), Last() or Offset(-1)")
 
 
+@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Urgency:
     """How much of a workflow may be under way at once, what it goes before, how long a run may take, and which missed
@@ -74,6 +76,7 @@ class Urgency:
     catch_up: CatchUp = "latest"
 
 
+@often_made
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Declaration:
     """What ``@asset`` says about ``function``. ``inputs`` holds the explicit ones only, by parameter."""
