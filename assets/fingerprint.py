@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import date, time, timedelta, tzinfo
 from enum import Enum
@@ -55,6 +55,9 @@ Unit = FunctionType | Target
 
 Units = dict[str, tuple[str, tuple[str, ...]]]
 """Units by name: a short digest of what each says, and the names of those that it refers to."""
+
+Read = dict[str, tuple[set[bytes], set[str]]]
+"""Digests by the names of units, of which several may have one name; and the names of those that they refer to."""
 
 Meaning = tuple[str, tuple[Unit, ...], str]
 """What a name stands for: in words, in units, and as the module whose members are meant (``""`` for none)."""
@@ -124,23 +127,29 @@ class Code:
             waiting += found
         return sha256(b"".join(digests)).hexdigest()
 
+    def begin(self, functions: Sequence[Callable[..., Any]]) -> None:
+        """Is told of which functions the fingerprints are asked for first, in that order."""
+
     def units(self) -> Units:
         """Returns what was read for fingerprints so far, so that a change can be named. What neither names other units
         nor is named by one is left out: if a fingerprint of it differs, it is that which changed."""
-        found: dict[str, tuple[list[bytes], set[str]]] = {}
-        named: set[str] = set()
+        read = self.read()
+        named = {other for _, others in read.values() for other in others}
+        return {
+            name: (_short(digests), tuple(sorted(others)))
+            for name, (digests, others) in read.items()
+            if others or name in named
+        }
+
+    def read(self) -> Read:
+        """Returns the digests of all that was read so far, by its name, and what it refers to."""
+        found: Read = {}
         for unit, (digest, units) in self._units.items():
             name = _name(unit)
-            digests, names = found.setdefault(name, ([], set()))
-            digests.append(digest)
-            if others := {*map(_name, units)} - {name}:
-                names |= others
-                named |= others
-        return {
-            name: (_short(digests), tuple(sorted(names)))
-            for name, (digests, names) in found.items()
-            if names or name in named
-        }
+            digests, others = found.setdefault(name, (set(), set()))
+            digests.add(digest)
+            others.update(other for other in map(_name, units) if other != name)
+        return found
 
     def _function(self, function: FunctionType) -> tuple[bytes, tuple[Unit, ...]]:
         said = Said()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -60,15 +60,18 @@ def describe(
     *,
     files: Collection[str] = (),
     formats: Collection[str] = FORMATS,
+    code: type[Code] = Code,
 ) -> Project:
     """Returns what was ``declared``, bound and checked. ``modules`` are the first-party ones, by name.
 
     ``files`` are the paths, relative to ``root``, of all its code: of ``modules``, and what their functions import.
+    ``code`` reads it.
     """
-    reader = _Reader(root, modules, files)
+    reader = _Reader(root, modules, code(modules, {dotted_name(file): root / file for file in files}))
     found = [d for d in dict.fromkeys(declared) if reader.is_own(d)]
     checks = [d for d in found if isinstance(d, Check)]
     own = [d for d in found if not isinstance(d, Check)]
+    reader.begin([d.function for d in own if isinstance(d, Declaration)])
     catalogue = Catalogue((key, d.partitions) for d in own for key in _makes(d))
     assets: list[AssetSpec] = []
     workflows: list[WorkflowSpec] = []
@@ -96,11 +99,11 @@ def describe(
 class _Reader:
     """What has to be looked up in the project's files and modules, each once, and what was found wrong there."""
 
-    def __init__(self, root: Path, modules: Mapping[str, ModuleType], files: Collection[str]) -> None:
+    def __init__(self, root: Path, modules: Mapping[str, ModuleType], code: Code) -> None:
         self._root = root
         self._modules = modules
         self._names = _names(modules)
-        self._code = Code(modules, {dotted_name(file): root / file for file in files})
+        self._code = code
         self._files: dict[str, tuple[bool, str]] = {}
         self._evaluated: dict[tuple[int, str], object] = {}
         self.problems: list[Problem] = []
@@ -120,6 +123,9 @@ class _Reader:
     def place(self, location: Location) -> Location:
         """Returns the location as people see it."""
         return Location(self._file(location)[1], location.line)
+
+    def begin(self, functions: Sequence[Callable[..., Any]]) -> None:
+        self._code.begin(functions)
 
     def fingerprint(self, function: Callable[..., Any]) -> str:
         return self._code.fingerprint(function)

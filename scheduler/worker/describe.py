@@ -25,10 +25,12 @@ from riparian.assets.bundles import bundle_digest
 from riparian.assets.closure import closure, is_first_party
 from riparian.assets.declare import Declared, Source, collecting
 from riparian.assets.errors import Location, Problem, RiparianError
+from riparian.assets.fingerprint import Code
 from riparian.assets.manifest import Manifest
 from riparian.assets.project import describe as describe_project
 from riparian.assets.project import first_party_modules
 from riparian.assets.rules import FORMATS, in_order
+from riparian.scheduler.worker.beside import CodeBeside
 from riparian.scheduler.worker.compiled import Compiled
 
 if TYPE_CHECKING:
@@ -171,7 +173,8 @@ def _describe(root: Path, name: str, modules: Sequence[str]) -> Described:
     with collecting() as declared:
         imported = [import_problem(root, module) for module in modules or default_modules(root)]
     compiled.tidy()
-    return described(root, name, declared, first_party_modules(root), [p for p in imported if p is not None])
+    problems = [p for p in imported if p is not None]
+    return described(root, name, declared, first_party_modules(root), problems, code=CodeBeside)
 
 
 def described(
@@ -180,14 +183,16 @@ def described(
     declared: Sequence[Declared],
     loaded: Mapping[str, ModuleType],
     imported: Sequence[Problem] = (),
+    *,
+    code: type[Code] = Code,
 ) -> Described:
     """Returns what was ``declared`` in the project's ``loaded`` modules, by name, which are in this process.
 
-    ``imported`` is what went wrong when they were imported.
+    ``imported`` is what went wrong when they were imported; ``code`` reads their code.
     """
     saved = {Path(str(module.__file__)).resolve() for module in loaded.values() if getattr(module, "__file__", None)}
     files = closure(root, sorted(saved))
-    project = describe_project(root, declared, loaded, files=files, formats=_formats(declared))
+    project = describe_project(root, declared, loaded, files=files, formats=_formats(declared), code=code)
     hidden = FOLLOWS_FROM_IMPORT if imported else set()
     problems = [*imported, *(p for p in project.problems if p.code not in hidden)]
     if problems:
