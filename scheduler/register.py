@@ -21,7 +21,7 @@ from riparian.scheduler.core.edits import is_edited
 from riparian.scheduler.core.effective import OWNERS, owns
 from riparian.scheduler.core.facts import CLOCK
 from riparian.scheduler.core.graph import Graph, cutting_inputs
-from riparian.scheduler.core.protocol import DEFAULT_POOL
+from riparian.scheduler.core.protocol import DEFAULT_POOL, written
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.rebuild import Rebuild
 from riparian.scheduler.wake import plan_and_wake
@@ -155,7 +155,7 @@ def put_in_force(plane: Plane, tx: Tx, manifest: Manifest, size: int, by: Princi
 
 def read(plane: Plane, text: str, by: Principal) -> Manifest:
     """Returns the manifest that was sent. Raises Refused before it is read, when ``by`` may not apply its project."""
-    return Manifest.from_json(text, lambda project: plane.db.read(lambda tx: _require_owner(tx, project, by)))
+    return Manifest.from_json(text, lambda project: plane.db.read(lambda tx: _require_owner(tx, project, by)), written)
 
 
 def _require_owner(tx: Tx, project: str, by: Principal, keys: Collection[str] = ()) -> None:

@@ -259,6 +259,11 @@ def encode(message: object) -> bytes:
     return msgspec.json.encode(message)
 
 
+def written(value: object) -> str:
+    """Returns a JSON value as text: without spaces, the fields of objects in order."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
 def decode(body: bytes | str, kind: type[T]) -> T:
     """Reads a message; raises ``msgspec.ValidationError`` or ``msgspec.DecodeError`` that name the field."""
     return msgspec.json.decode(body, type=kind)

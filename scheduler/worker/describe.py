@@ -26,7 +26,7 @@ from riparian.assets.closure import closure, is_first_party
 from riparian.assets.declare import Declared, Source, collecting
 from riparian.assets.errors import Location, Problem, RiparianError
 from riparian.assets.fingerprint import Code
-from riparian.assets.manifest import Manifest
+from riparian.assets.manifest import Manifest, Write
 from riparian.assets.project import describe as describe_project
 from riparian.assets.project import first_party_modules
 from riparian.assets.rules import FORMATS, in_order
@@ -46,6 +46,10 @@ LEFT_OUT = ("_", "test_", "conftest", "setup")
 
 MOST_BYTES = 512 * 1024 * 1024
 """Of what a child writes: more is no manifest and no code."""
+
+LARGE_BYTES = 1024 * 1024
+BYTES_EACH = 500
+"""Of a manifest: from where on it is large, and what an asset and its workflow usually take."""
 
 FOLLOWS_FROM_IMPORT = {"unknown_input", "unknown_asset", "unbound_parameter", "ambiguous_parameter"}
 """What is said only because the module that declares the asset could not be imported, and is not said then."""
@@ -105,7 +109,7 @@ def _read(out: Path, bundle: Path, name: str) -> Described:
         if file.exists() and (not file.is_file() or file.stat().st_size > MOST_BYTES):
             raise ValueError(f"{file.name} is no file of at most {MOST_BYTES} bytes")
     said_problems, _, text = out.read_text(encoding="utf-8").partition("\n")
-    manifest = Manifest.from_json(text) if text else None
+    manifest = Manifest.from_json(text, write=_writer(len(text))) if text else None
     if manifest is not None and manifest.project != name:
         # Whoever applies it may own that one too.
         raise ValueError(f"it declares the project {manifest.project[:80]!r}, this is {name!r}")
@@ -141,6 +145,15 @@ def _wait(child: subprocess.Popen[bytes], timeout_seconds: float) -> bool:
         child.wait()
         return False
     return True
+
+
+def _writer(size: int) -> Write | None:
+    """Returns what writes a manifest of so many bytes: what is quicker at a large one takes time to import."""
+    if size < LARGE_BYTES:
+        return None
+    import msgspec
+
+    return lambda body: msgspec.json.encode(body, order="sorted").decode()
 
 
 def _failed(code: str, message: str, said: Path) -> Described:
@@ -285,7 +298,8 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
 
 
 def _body(manifest: Manifest | None, problems: Sequence[Problem]) -> str:
-    return f"{json.dumps([p.to_json() for p in problems])}\n{manifest.to_json() if manifest else ''}"
+    text = manifest.to_json(_writer(BYTES_EACH * len(manifest.assets))) if manifest else ""
+    return f"{json.dumps([p.to_json() for p in problems])}\n{text}"
 
 
 if __name__ == "__main__":

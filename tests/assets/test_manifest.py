@@ -17,6 +17,7 @@ from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
 from riparian.assets.triggers import manual, on_update
+from riparian.scheduler.core.protocol import written
 
 keys = st.from_regex(r"[a-z][a-z0-9_]{0,5}(\.[a-z][a-z0-9_]{0,5}){0,2}", fullmatch=True)
 text = st.text(max_size=10)
@@ -313,3 +314,13 @@ def test_units_are_digests_with_names(unit: str) -> None:
 
     with pytest.raises(DeclarationError, match="unit"):
         Manifest.from_json(written.replace('["x",[]]', unit))
+
+
+def test_who_writes_quicker_writes_the_same() -> None:
+    """What the control plane and the child that describes a project use in place of Python's own."""
+    manifest = Manifest.from_body(body())
+
+    assert manifest.to_json() == manifest.to_json(written)
+    assert manifest.to_json() == Manifest.from_json(manifest.to_json(), write=written).text
+    with pytest.raises(DeclarationError, match="surrogate"):
+        Manifest.from_json(manifest.to_json().replace("p", "\\ud800"), write=written)
