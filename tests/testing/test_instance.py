@@ -23,22 +23,16 @@ from riparian import (
     Context,
     Daily,
     FileDrop,
-    NoUpdate,
     Policy,
-    Retry,
     asset,
-    branch,
-    check,
     manual,
     on_cron,
     on_update,
     source,
-    task,
-    workflow,
 )
 from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
 from riparian.scheduler.register import InvalidProject
-from riparian.testing import Instance, RunFailed
+from riparian.testing import Instance
 
 DAYS = Daily("day", start="2013-01-01")
 TEXT = "carrier,late\nUA,20\nB6,0\n"
@@ -239,71 +233,6 @@ def test_asked_for(instance: Instance) -> None:
         instance.materialize(late, "2013-02-09")
 
 
-def test_parameters_reach_the_function() -> None:
-    """By their names, as `riparian run --param` gives them."""
-
-    @asset("p.asked", trigger=manual())
-    def asked(ctx: Context, *, asset: int = 0, top: str = "a") -> dict:
-        return {"given": [asset, top], **ctx.params}
-
-    with Instance.of(asked) as instance:
-        assert {"asset": 1, "given": [1, "a"], "top": "a"} == instance.materialize(asked, asset=1)
-        assert [{"asset": 1, "top": "a"}] == [run.params for run in instance.runs(asked)]
-        with pytest.raises(Invalid, match=r"no parameter 'to'; there are: asset \(int, otherwise 0\), top"):
-            instance.materialize(asked, to="b")
-
-
-def test_checks_run_with_what_they_check() -> None:
-    """A blocking one that does not pass is told with the run, which ends, and the former value stays."""
-    seen: list[int] = []
-
-    @asset("p.made", trigger=manual())
-    def made(*, n: int = 1) -> int:
-        return n
-
-    @check(made, blocking=True)
-    def positive(made: int) -> bool:
-        return made > 0
-
-    @check(made)
-    def seen_later(made: int) -> bool:
-        seen.append(made)
-        return True
-
-    with Instance.of(made, positive, seen_later) as instance:
-        assert 2 == instance.materialize(made, n=2)
-        with pytest.raises(RunFailed, match=r"p\.made did not pass the check p\.made\.positive"):
-            instance.materialize(made, n=-1)
-        assert (2, [2]) == (instance.read(made), seen)
-
-
-def test_what_a_task_raises_is_raised_in_the_test() -> None:
-    """The exception itself, with the traceback from the function on, and by whom; all else is done before."""
-
-    @asset("e.broken", trigger=manual())
-    def broken() -> dict:
-        return {"one": 1 / 0}
-
-    @asset("e.below")
-    def below(broken: dict) -> dict:
-        return broken
-
-    @asset("e.beside", trigger=manual())
-    def beside() -> dict:
-        return {}
-
-    with Instance.of(broken, below, beside) as instance:
-        with pytest.raises(ZeroDivisionError) as raised:
-            instance.materialize(broken)
-
-        assert ["broken"] == [entry.name for entry in raised.traceback if "return {" in str(entry.statement)]
-        assert not [e for e in raised.traceback if Path(str(e.path)).name == "runner.py"]
-        assert ["raised by broken, a task of e.broken"] == raised.value.__notes__
-        assert ["failed"] == [run.state for run in instance.runs(broken)]
-        assert "ZeroDivisionError: division by zero" in str(instance.runs(broken)[0].error)
-        instance.assert_reason(below, "waiting_for_input")
-
-
 def test_what_a_task_raises_may_be_asked_not_to_be_raised(instance: Instance) -> None:
     """Then the test looks at what came of it; what was below waits for the repair."""
     instance.drop(raw, TEXT, "2013-02-08")
@@ -313,43 +242,6 @@ def test_what_a_task_raises_may_be_asked_not_to_be_raised(instance: Instance) ->
     assert ["t.late[2013-02-08]"] == instance.run(raising=False)
     instance.assert_reason(late, "failed", "2013-02-08")
     assert 1 == instance.read(late)
-
-
-def test_a_result_that_can_not_be_kept_is_told() -> None:
-    """No task raised it, and yet nothing was made."""
-
-    @task
-    def which() -> str:
-        return "rain"
-
-    @task
-    def calm() -> dict:
-        return {}
-
-    @workflow("r.flow", produces=["r.out"], trigger=manual())
-    def flow() -> dict:
-        return {"r.out": branch(which(), {"calm": lambda: calm()})}
-
-    with Instance.of(flow) as instance, pytest.raises(RunFailed, match="returned 'rain'; the branch on it has the ro"):
-        instance.materialize("r.out")
-
-
-def test_a_failure_that_was_asked_for_is_tried_again() -> None:
-    """It is not raised, for the test knows of it; the next try comes when the clock says so."""
-
-    @asset("k.fetched", trigger=manual(), retry=Retry(attempts=2, delay_seconds=60))
-    def fetched() -> dict:
-        return {"n": 1}
-
-    with Instance.of(fetched) as instance:
-        instance.fail_next(fetched, OSError("the share is away"))
-        with pytest.raises(NotFound):
-            instance.materialize(fetched)
-        assert [] == instance.run()
-        instance.clock.advance(minutes=5)
-
-        assert ["k.fetched"] == instance.run()
-        assert {"n": 1} == instance.read(fetched)
 
 
 def test_failures_are_asked_for_by_the_name_of_a_task(instance: Instance) -> None:
@@ -362,41 +254,6 @@ def test_failures_are_asked_for_by_the_name_of_a_task(instance: Instance) -> Non
 
     assert ["failed", "failed", "succeeded"] == [states[day][0] for day in sorted(states)]
     assert "RuntimeError: full disk" in str(states["2013-02-08"][1])
-
-
-def test_roads_and_items_are_seen_in_the_steps() -> None:
-    """The state of each task, and of each item of one that is mapped."""
-    numbers = source("b.numbers")
-
-    @task
-    def road(numbers: list[int]) -> str:
-        return "many" if len(numbers) > 1 else "few"
-
-    @task
-    def twice(number: int) -> int:
-        return 2 * number
-
-    @task
-    def summed(doubled: list[int]) -> int:
-        return sum(doubled)
-
-    @task
-    def nothing() -> int:
-        return 0
-
-    @workflow("b.flow", consumes=[numbers], produces=["b.sum"])
-    def flow(numbers: Any) -> dict:
-        roads = {"many": lambda: summed(twice.map(numbers)), "few": lambda: nothing()}
-        return {"b.sum": branch(road(numbers), roads)}
-
-    with Instance.of(numbers, flow) as instance:
-        instance.report(numbers, [1, 2])
-        instance.run()
-        (run,) = instance.runs("b.flow")
-
-        assert 6 == instance.read("b.sum")
-        done = dict.fromkeys(("road", "summed", "twice[0]", "twice[1]"), "succeeded")
-        assert {**done, "nothing": "skipped"} == run.steps
 
 
 def test_a_schedule_ticks_when_the_clock_is_moved(instance: Instance) -> None:
@@ -474,39 +331,6 @@ def test_a_reason_that_is_not_as_expected_is_shown(instance: Instance) -> None:
     ] == str(told.value).splitlines()
 
 
-def test_nothing_new_is_made_of_nothing_new() -> None:
-    """A function that returns NoUpdate leaves what there is."""
-    count = source("n.count")
-
-    @asset("n.even")
-    def even(count: int) -> int:
-        return count if count % 2 == 0 else NoUpdate  # type: ignore[return-value]
-
-    with Instance.of(count, even) as instance:
-        for n in (2, 3):
-            instance.report(count, n)
-            instance.run()
-
-        assert 2 == instance.read(even)
-        assert ["succeeded", "succeeded"] == [run.state for run in instance.runs(even)]
-
-
-def test_files_are_handed_on_as_paths() -> None:
-    """As often as there are steps that want one: each has a copy of its own."""
-    text = source("w.text", arrives=FileDrop("t.txt"))
-
-    @asset("w.words")
-    def words(text: Path) -> int:
-        return len(text.read_text().split())
-
-    with Instance.of(text, words) as instance:
-        for said in ("one two", "one two three"):
-            instance.drop(text, said)
-            instance.run()
-
-        assert 3 == instance.read(words)
-
-
 def test_the_same_test_is_the_same_each_time() -> None:
     """Order, ids, causes and what was drawn at random."""
 
@@ -547,31 +371,6 @@ def test_what_an_attempt_does_to_its_process_does_not_last(instance: Instance) -
     assert expected == random.random()
     assert threads == threading.active_count()
     assert set() == {name for name in set(sys.modules) - modules if name.startswith("riparian_named")}
-
-
-def test_what_a_task_logs_is_heard(caplog: pytest.LogCaptureFixture) -> None:
-    """By the test's own logging, as by a person who reads the run's log."""
-
-    @asset("l.logged", trigger=manual())
-    def logged(ctx: Context) -> int:
-        ctx.log.info("one row")
-        return 1
-
-    with caplog.at_level("INFO"), Instance.of(logged) as instance:
-        instance.materialize(logged)
-
-    assert [("riparian.task", "one row")] == [(r.name, r.message) for r in caplog.records]
-
-
-def test_what_ends_the_test_ends_it() -> None:
-    """It is no failure of the task's."""
-
-    @asset("x.interrupted", trigger=manual())
-    def interrupted() -> int:
-        raise KeyboardInterrupt
-
-    with Instance.of(interrupted) as instance, pytest.raises(KeyboardInterrupt):
-        instance.materialize(interrupted)
 
 
 def test_wrong_declarations_are_told() -> None:
