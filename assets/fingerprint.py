@@ -24,7 +24,7 @@ from typing import Any
 
 from riparian.assets.annotations import Unresolved, evaluate
 from riparian.assets.errors import Location
-from riparian.assets.pieces import PLAIN, piece_of
+from riparian.assets.excerpts import PLAIN, excerpt_of
 from riparian.assets.statements import Statements, statements_of
 
 SAYING = (date, time, timedelta, tzinfo, PurePath, Pattern, range, slice)
@@ -200,9 +200,9 @@ class Code:
 
     def _code(self, said: Said, module: str, code: CodeType) -> None:
         """What code of ``module`` does and names."""
-        piece = piece_of(code)
-        said.add(piece.text)
-        self._found(said, module, piece.globals, piece.names, piece.imports)
+        excerpt = excerpt_of(code)
+        said.add(excerpt.text)
+        self._found(said, module, excerpt.globals, excerpt.names, excerpt.imports)
 
     def _found(self, said: Said, module: str, names: set[str], members: set[str], imports: Iterable[str] = ()) -> None:
         """What the ``names`` mean in ``module``, and the ``members`` in the modules that are named or imported."""

@@ -25,7 +25,7 @@ from riparian.scheduler.core.seeds import seed
 from riparian.storage.metadata import counters, files, origins, runs, versions
 from riparian.storage.metadata.database import Tx
 
-MOST_AT_ONCE = 10 * flow.MOST_ITEMS
+MOST_MAPPED = 10 * flow.MOST_ITEMS
 """Steps of mapped tasks that one run may come to at once: while their rows are written nobody else writes."""
 
 
@@ -73,7 +73,7 @@ class Plan:
                 "params": encode(params).decode(),
                 "seed": seed(workflow.fingerprint, contents, params, partition, workflow.key),
                 "created_at": self._tx.now,
-                "limited": any(limit.key is None for limit in workflow.limits),
+                "keeps_place": any(limit.key is None for limit in workflow.limits),
                 "timeout_seconds": workflow.run_timeout_seconds,
                 "run_class": run_class,
             }
@@ -175,10 +175,10 @@ def _steps(
 def _fault(moves: Sequence[flow.Move]) -> str:
     if fault := next((m.reason or "" for m in moves if m.to == "failed"), ""):
         return fault
-    if (items := sum(m.items or 0 for m in moves)) <= MOST_AT_ONCE:
+    if (items := sum(m.items or 0 for m in moves)) <= MOST_MAPPED:
         return ""
     tasks = sum(m.items is not None for m in moves)
-    return f"{tasks} tasks are mapped over {items} items at once; {MOST_AT_ONCE} are allowed; let each item hold more"
+    return f"{tasks} tasks are mapped over {items} items at once; {MOST_MAPPED} are allowed; let each item hold more"
 
 
 def lengths(tx: Tx, specs: Sequence[StepSpec], pins: Sequence[Pin]) -> dict[str, int | None]:
@@ -338,7 +338,7 @@ def source_run(tx: Tx, source: str, partition: str, cause: Cause) -> dict[str, A
         "params": "{}",
         "seed": "",
         "created_at": tx.now,
-        "limited": False,
+        "keeps_place": False,
         "timeout_seconds": None,
         "run_class": RunClass.CURRENT,
     }

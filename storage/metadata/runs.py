@@ -310,7 +310,7 @@ def end(tx: Tx, ending: Row[*tuple[Any, ...]], state: str, error: str | None = N
     if tx.conn.execute(_END_RUN[state], {"run_id": ending.id, "now": tx.now, "why": error}).rowcount != 1:
         raise RuntimeError(f"run {ending.id} can not become {state} from what it is now")
     # A success has given up all but the run's own place already.
-    calls = slots.clear(tx, ending.id) if ending.limited or state != "succeeded" else {}
+    calls = slots.clear(tx, ending.id) if ending.keeps_place or state != "succeeded" else {}
     if state != "succeeded":
         tx.conn.execute(_CANCEL_ATTEMPTS, {"run_id": ending.id, "now": tx.now, "why": error})
         tx.conn.execute(_CANCEL_REST, {"run_id": ending.id})

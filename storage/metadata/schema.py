@@ -261,7 +261,7 @@ run = Table(
     Column("started_at", Micros),
     Column("ended_at", Micros),
     Column("error", Text),
-    Column("limited", Boolean, nullable=False, server_default=false()),  # it keeps a place under its workflow's limit
+    Column("keeps_place", Boolean, nullable=False, server_default=false()),  # under its workflow's limit
     Column("timeout_seconds", Float),  # of the whole run, from its first grant
     Column("run_class", Integer, nullable=False, server_default="0"),  # see core.ranks.RunClass
     Index(None, "workflow", "partition", "created_at"),

@@ -16,7 +16,7 @@ from riparian.assets.tasks import Argument, Ref, Road, TaskSpec
 from riparian.scheduler import register, sessions
 from riparian.scheduler.core.flow import MOST_ITEMS
 from riparian.scheduler.core.protocol import Lease, Report
-from riparian.scheduler.plan import MOST_AT_ONCE
+from riparian.scheduler.plan import MOST_MAPPED
 from riparian.scheduler.request import materialize
 from riparian.storage.metadata import runs
 
@@ -544,7 +544,7 @@ def test_tasks_that_are_mapped_over_too_many_items_at_once_fail_their_run(plant,
         (
             *(
                 task(f"score{n}", Ref(kind="value", value=[0] * MOST_ITEMS), mapped=True, output="")
-                for n in range(MOST_AT_ONCE // MOST_ITEMS + 1)
+                for n in range(MOST_MAPPED // MOST_ITEMS + 1)
             ),
             task("w", RAW, output="w"),
         )

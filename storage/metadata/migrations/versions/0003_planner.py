@@ -37,7 +37,7 @@ def _limits() -> None:
         sa.PrimaryKeyConstraint("limit_name", "holder"),
     )
     op.create_index("ix_slot_run", "slot", ["run"])
-    op.add_column("run", sa.Column("limited", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("run", sa.Column("keeps_place", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("run", sa.Column("timeout_seconds", sa.Float(), nullable=True))
     op.add_column("step", sa.Column("limits", sa.Text(), nullable=True))
     op.add_column("step", sa.Column("waits_for", Name, server_default="", nullable=False))

@@ -18,7 +18,7 @@ IGNORED_FLAGS = 0x4000000 | __future__.annotations.compiler_flag
 """Of a code object: that it has a docstring, in versions of Python that have the flag; that annotations are text."""
 
 
-class Piece(NamedTuple):
+class Excerpt(NamedTuple):
     """What one code object does, with those inside it: ``text`` stands for it. And what it names outside itself."""
 
     text: str
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
     names: set[str]  # of globals, imports and attributes alike
 
 
-def piece_of(code: CodeType) -> Piece:
+def excerpt_of(code: CodeType) -> Excerpt:
     """Reads one code object, and those inside it."""
     operations, co_names, co_consts = bytearray(code.co_code), code.co_names, code.co_consts
     named, imported, names = set(), set(), set(co_names)
@@ -49,7 +49,7 @@ def piece_of(code: CodeType) -> Piece:
         elif operation == IMPORT:
             imported.add(co_names[argument])
         elif isinstance(constant := co_consts[argument], CodeType):
-            inner = piece_of(constant)
+            inner = excerpt_of(constant)
             constants.append(inner.text)
             named |= inner.globals
             imported |= inner.imports
@@ -65,7 +65,7 @@ def piece_of(code: CodeType) -> Piece:
         *map(" ".join, (co_names, code.co_varnames, code.co_freevars)),
         *constants,
     )
-    return Piece("\n".join(parts), named, imported, names)
+    return Excerpt("\n".join(parts), named, imported, names)
 
 
 def _constant(value: object) -> str:
