@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import select
 
+from riparian.scheduler.core.facts import Target
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.storage.metadata.database import Tx
@@ -20,6 +21,7 @@ _TRIED_BY = select(attempted.c.workflow, attempted.c.partition, run.c.fingerprin
 _BEING_MADE_BY = select(run.c.workflow, run.c.partition, run.c.fingerprint, run.c.pins).where(
     IS_UNFINISHED, run.c.kind == "workflow"
 )
+_NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,13 @@ class Made:
 
 def last(tx: Tx) -> list[Made]:
     """Returns the last run of each workflow partition, failed or going on or not."""
-    made = {
-        (r.workflow, r.partition): Made(r.workflow, r.partition, r.fingerprint, frozenset(json.loads(r.inputs)))
-        for r in tx.conn.execute(_MADE_BY)
-    }
-    for r in (*tx.conn.execute(_TRIED_BY), *tx.conn.execute(_BEING_MADE_BY)):
-        reads = frozenset(pin.name for pin in decode(r.pins, list[Pin]))
-        made[r.workflow, r.partition] = Made(r.workflow, r.partition, r.fingerprint, reads)
+    made: dict[Target, Made] = {}
+    # There may be very many, of few names: those are kept once, and nothing else is read of what was consumed.
+    names: dict[frozenset[str], frozenset[str]] = {}
+    for workflow, partition, fingerprint, inputs in tx.conn.execute(_MADE_BY):
+        reads = frozenset(_NAMES.decode(inputs))
+        made[workflow, partition] = Made(workflow, partition, fingerprint, names.setdefault(reads, reads))
+    for workflow, partition, fingerprint, pins in (*tx.conn.execute(_TRIED_BY), *tx.conn.execute(_BEING_MADE_BY)):
+        reads = frozenset(pin.name for pin in decode(pins, list[Pin]))
+        made[workflow, partition] = Made(workflow, partition, fingerprint, reads)
     return list(made.values())
