@@ -74,7 +74,8 @@ def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
     for key in dict.fromkeys(key for key, _, _ in ticked):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, list(dict.fromkeys((key, i, "") for key, c, t in ticked for i in _about(graph, key, c, t))))
-    staleness.mark(tx, _missed(graph, [d for d in due if d.tick is not None and d.tick > d.row.tick]))
+    rang = [d for d in due if d.tick is not None and d.tick > d.row.tick]
+    staleness.mark(tx, [*_overtaken(tx, graph, rang), *_missed(graph, rang)])
     # What is still due could not be rung: its timer must not stay the earliest, or all others would wait behind it.
     _set_timers(tx, keys, missed=tx.now + PAUSE_SECONDS * 1_000_000)
 
@@ -130,10 +131,25 @@ def _missed(graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Interval, str]
             for window, tick in _before(cut, d, most - 1):
                 found.setdefault((spec.key, window), {})[d.cron.name] = tick
     # The latest window of all was marked before: today's is not kept waiting by what is made up for.
-    return [
-        (key, Interval(window, window), Cause(kind="tick", body={"ticks": ticks}).to_json())
-        for (key, window), ticks in sorted(found.items())
-    ]
+    return [_asked(target, {"ticks": ticks, "late": True}) for target, ticks in sorted(found.items())]
+
+
+def _overtaken(tx: Tx, graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Interval, str]]:
+    """Returns the marks of windows whose tick was heard and that are still held as that of the next one rings: they
+    keep their own."""
+    found: dict[Target, dict[str, int]] = {}
+    for d in due:
+        key, cut = d.row.workflow, graph.workflows[d.row.workflow].partitions
+        if d.row.tick > d.row.since and d.tick is not None and isinstance(cut, Windows) and follows_clock(graph, key):
+            window = cut.ticked(d.row.tick, d.cron.timezone)
+            if window != cut.ticked(d.tick, d.cron.timezone):
+                found.setdefault((key, window), {})[d.cron.name] = d.row.tick
+    held = staleness.held(tx, found)
+    return [_asked(target, {"ticks": ticks}) for target, ticks in sorted(found.items()) if target in held]
+
+
+def _asked(target: Target, body: dict[str, Any]) -> tuple[str, Interval, str]:
+    return target[0], Interval(target[1], target[1]), Cause(kind="tick", body=body).to_json()
 
 
 def _before(cut: Windows, d: _Due, most: int) -> Iterator[tuple[str, int]]:

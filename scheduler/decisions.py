@@ -12,6 +12,10 @@ from riparian.storage.metadata import blockers, planning, runs
 from riparian.storage.metadata.database import Tx
 
 
+_ORDER = {"fingerprint": 1, "tick": 2, "backfill": 3}
+"""What is asked is decided on in the order of these; what a person asked goes first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """What was decided on ``targets``, but for those that are no workflows' any more: from which facts, and of which
@@ -50,8 +54,8 @@ def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Ca
     keys = {(t, n): trigger_key(*t, ask) for t in targets for n, ask in enumerate(asks[t])}
     known = runs.known_causes(tx, list(keys.values())) if keys else set()
     left = {t: _but_older_rebuilds([a for n, a in enumerate(asks[t]) if keys[t, n] not in known]) for t in targets}
-    # What else was asked goes before a backfill.
-    return {t: sorted(found, key=lambda ask: ask.kind == "backfill") for t, found in left.items()}
+    # What a person asked runs in any case; of what else comes first, nothing may come, and a backfill finds it made.
+    return {t: sorted(found, key=lambda ask: _ORDER.get(ask.kind, 0)) for t, found in left.items()}
 
 
 def _but_older_rebuilds(asks: list[Cause]) -> list[Cause]:

@@ -58,9 +58,6 @@ class _Rows:
         self._reasons.append((target, decision.code, decision.words))
         if decision.wake_at is not None:
             self._wakes.append((target, decision.wake_at))
-        # One run at a time: what else was asked waits for the end of the run that is planned or going on now.
-        later = asks[1:] if decision.action in (Action.RUN, Action.HOLD) else []
-        self._holds += [self._after_own(target, ask) for ask in later]
         if decision.action not in (Action.RUN, Action.HOLD):
             _settle(self._tx, target, decision, asks)
         if decision.code == "waiting_for_input":
@@ -69,10 +66,12 @@ class _Rows:
         match decision.action:
             case Action.RUN:
                 self._runs[target] = self.plan.add(facts, decision)
-                if (going := facts.unfinished) is not None and going.backfill:
-                    self._holds.append(self._after_own(target, going.backfill))
+                going = facts.unfinished.backfill if facts.unfinished is not None else None
+                # One run at a time: what else was asked waits for its end.
+                self._holds += [self._after_own(target, ask) for ask in (*asks[1:], *([going] if going else ()))]
             case Action.HOLD:
-                self._hold(target, decision, facts.ask)
+                for ask in asks or (None,):
+                    self._hold(target, decision, ask)
             case Action.ADVANCE:
                 self._advance(target, decision, facts)
         if decision.action is not Action.HOLD:
@@ -121,18 +120,19 @@ def _awaited(graph: Graph, facts: Facts) -> Blocker:
 
 
 def _settle(tx: Tx, target: Target, decision: Decision, asks: Sequence[Cause]) -> None:
-    """Notes of backfills that no run comes of what they asked; where there were several, each is looked at."""
+    """Notes of a backfill that no run comes of what it asked; where there were several asks, each is looked at."""
     first = asks if decision.code == "waiting_for_input" else asks[:1]
     let_go(tx, target[1], first)
     for ask in asks[len(first) :]:
-        if ask.kind == "backfill":
-            staleness.mark_one(tx, *target, backfills.ask_again(tx, ask, target[1], ask.body["only"]).to_json())
+        is_backfill = ask.kind == "backfill"
+        again = backfills.ask_again(tx, ask, target[1], ask.body["only"]) if is_backfill else ask
+        staleness.mark_anew(tx, *target, again.to_json())
 
 
-def let_go(tx: Tx, partition: str, asks: Sequence[Cause]) -> None:
+def let_go(tx: Tx, partition: str, asks: Sequence[Cause], to: str = "skipped") -> None:
     for ask in asks:
         if ask.kind == "backfill":
-            backfills.settle(tx, ask, partition, "skipped")
+            backfills.settle(tx, ask, partition, to)
 
 
 def _behind(tx: Tx, target: Target, ask: Cause) -> Cause:

@@ -224,7 +224,7 @@ def _meant(tx: Tx, graph: Graph, mark: Any) -> tuple[list[str], list[Cause]]:
     if mark.workflow in graph.workflows or mark.workflow in graph.assets:
         keys = runnable.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
     if not keys:
-        let_go(tx, mark.lo, asked)
+        let_go(tx, mark.lo, asked, "skipped" if mark.workflow in graph.workflows else "left")
     return keys, asked
 
 

@@ -54,10 +54,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted, and the ticks of the schedules that were
-    due, by name, in UTC microseconds), tick (ticks alone), missing (what is missing, seqs, adopted), request (id, by,
-    params), rerun (of, id, by, params), backfill (id, ask: how often it asked, by, only, propagate), fingerprint (of
-    the code, definition; edited: its inputs, not the code), adopted, file (path, fingerprint, seq) or event (id, by).
+    """Why a run exists. ``kind`` is update (``body``: seqs by asset, adopted, and the ticks of the schedules that
+    were due, by name, in UTC microseconds), tick (ticks alone; late: they are made up for), missing (what is
+    missing, seqs, adopted), request (id, by, params), rerun (of, id, by, params), backfill (id, ask: how often it
+    asked, by, only, propagate), fingerprint (of the code, definition; edited: its inputs, not the code), adopted,
+    file (path, fingerprint, seq) or event (id, by).
     """
 
     kind: str

@@ -53,7 +53,7 @@ def decide(facts: Facts) -> Decision:
         return _failed(facts, standing, " for this same cause")
     if facts.blocker:
         return _held(facts.blocker)
-    return _run(facts, cause, late=standing.late)
+    return _run(facts, cause, late=standing.late or (facts.ask is not None and "late" in facts.ask.body))
 
 
 def _cause(facts: Facts, standing: Standing) -> Cause:

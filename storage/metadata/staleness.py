@@ -120,6 +120,11 @@ def mark_one(tx: Tx, workflow: str, partition: str, ask: str = "") -> None:
     mark(tx, [(workflow, Interval(partition, partition), ask)])
 
 
+def mark_anew(tx: Tx, workflow: str, partition: str, ask: str) -> None:
+    """As ``mark_one``, where the same mark may be one that is being decided on."""
+    tx.many(_MARK_ANEW, _rows(tx, [(workflow, Interval(partition, partition), ask)]))
+
+
 def mark_consumers(tx: Tx, graph: Graph, moved: Iterable[tuple[str, str]]) -> None:
     """Marks whoever looks at the asset partitions whose head moved."""
     found = (
@@ -156,11 +161,14 @@ def asked(tx: Tx, workflow: str, partition: str) -> int:
     return int(tx.conn.execute(_ASKED, {"w": workflow, "p": partition}).scalar_one())
 
 
+def held(tx: Tx, targets: Iterable[Target]) -> set[Target]:
+    """Returns which of these wait for others."""
+    return {(h.workflow, h.partition) for h in in_pairs(tx, _HELD, targets)}
+
+
 def forget_holds(tx: Tx, targets: Sequence[Target]) -> None:
     # Mostly nothing waits: a look is cheaper than a statement for each target.
-    tx.many(
-        _FORGET_HOLD, [{"w": w, "p": p} for w, p in {(h.workflow, h.partition) for h in in_pairs(tx, _HELD, targets)}]
-    )
+    tx.many(_FORGET_HOLD, [{"w": w, "p": p} for w, p in held(tx, targets)])
 
 
 def release(tx: Tx, workflow: str, partition: str) -> None:

@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from riparian.assets.partitions import Daily, Hourly, Static
-from riparian.assets.triggers import on_cron
-from riparian.scheduler import register
+from riparian.assets.triggers import on_cron, on_update
+from riparian.scheduler import register, request
+from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.preview import preview
+from riparian.storage.metadata import staleness
 
 from .conftest import ME, declared
 
@@ -104,7 +106,7 @@ def test_a_chain_is_made_up_for_in_the_order_of_the_data(plant):
 def test_it_waits_for_what_is_above_it(plant):
     """Of a whole input that is about to change: nothing is made from what was before."""
     plant.now = instant("2025-03-15T12:00")
-    trigger = {"b": AT_ONE}
+    trigger = {"b": AT_ONE & on_update()}
     apply(plant, {"a": ["s"], "b": ["a"]}, {"b": DAY}, {"b": "all"}, triggers=trigger)
     plant.drop("s", "one")
     plant.settle()
@@ -113,6 +115,7 @@ def test_it_waits_for_what_is_above_it(plant):
     plant.plane.look()
 
     assert ["b[2025-03-17]", "b[2025-03-16]"] == [r for r in ran + plant.settle() if r.startswith("b")]
+    assert ["b(=a(=two))"] * 2 == [plant.head("b", f"2025-03-{n}") for n in (16, 17)]
 
 
 def test_several_ticks_of_a_window_are_one_run(plant):
@@ -145,6 +148,61 @@ def test_what_was_made_up_for_in_part_goes_on_after_a_restart(plant):
 
     rest = [f"b[2025-03-{n}]" for n in (19, 16, 17, 18)]
     assert rest == [f"b[{lease.partition}]", *plant.settle()]
+
+
+def test_what_a_person_asks_for_is_not_lost_beside_it(plant):
+    """A tick that finds nothing to run for takes no request with it."""
+    plant.now = instant("2025-03-15T12:00")
+    apply(plant, {"b": []}, {"b": DAY}, {"b": "all"})
+    plant.settle()
+    tick = Cause(kind="tick", body={"ticks": {AT_ONE.name: instant("2025-03-14T01:00")}})
+    plant.plane.db.write(lambda tx: staleness.mark_one(tx, "b", "2025-03-14", tick.to_json()))
+    request.materialize(plant.plane, "b", "2025-03-14", ME)
+
+    assert ["b[2025-03-14]"] == plant.settle()
+
+
+def test_what_is_made_up_for_goes_behind_todays_work(plant):
+    """With all that follows from it: months of windows do not delay an update of today."""
+    plant.now = instant("2025-03-15T12:00")
+    apply(plant, {"b": [], "c": ["b"], "y": ["x"]}, {"b": DAY, "c": DAY}, {"b": "all"}, triggers={"b": AT_ONE})
+    plant.settle()
+    plant.now = instant("2025-03-18T12:00")
+    plant.session = plant.join()
+    plant.plane.look()
+    plant.drop("x", "today")
+    ran = []
+    while leases := plant.take():
+        ran.append(f"{leases[0].workflow}[{leases[0].partition}]")
+        plant.ask(plant.done(leases[0]))
+
+    today = ["b[2025-03-18]", "x[]", "c[2025-03-18]", "y[]"]
+    assert today == ran[:4]
+    assert sorted(f"{w}[2025-03-{n}]" for w in "bc" for n in (16, 17)) == sorted(ran[4:])
+
+
+@pytest.mark.parametrize("said", ["latest", "all"])
+def test_a_window_that_is_held_is_not_overtaken(plant, said):
+    """Its tick was heard: that the next one rings while it waits for what is above it takes nothing away. Of several
+    ticks of the window it is one run."""
+    plant.now = instant("2025-03-15T00:30")
+    often = on_cron("0,40 * * * *") & on_update()
+    apply(plant, {"a": ["s"], "b": ["a"]}, {"b": HOUR}, {"b": said}, trigger=often)
+    plant.drop("s", "one")
+    plant.settle()
+    plant.drop("s", "two")
+    (ingest,) = plant.take()
+    plant.ask(plant.done(ingest))
+    (slow,) = plant.take()
+    for at in ("00:40", "01:00", "01:40", "02:00", "03:00"):
+        plant.now = instant(f"2025-03-15T{at}")
+        plant.plane.look()
+    assert ("a", "waiting_for") == (slow.workflow, plant.why("b", "2025-03-15T03Z"))
+    plant.ask(plant.done(slow))
+    ran = plant.settle()
+
+    assert [f"b[2025-03-15T0{n}Z]" for n in range(4)] == sorted(ran)
+    assert [] == sleep(plant, "2025-03-15T03:30")
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
