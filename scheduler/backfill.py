@@ -46,6 +46,7 @@ def start(
 
     def write(tx: Tx) -> str:
         workflow = asked_for(plane.access.judge(tx, by), key)
+        wanted = seen.interval(workflow, lo, hi)
         if backfills.how_many(tx) >= MOST_GOING:
             raise Conflict(f"{MOST_GOING} backfills are running or paused; cancel one, or wait for its end")
         backfill = tx.new_id()
@@ -72,7 +73,7 @@ def start(
         return backfill
 
     # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
-    wanted = plane.db.read(lambda tx: seen.interval(asked_for(plane.access.judge(tx, by), key), lo, hi))
+    plane.db.read(lambda tx: seen.interval(asked_for(plane.access.judge(tx, by), key), lo, hi))
     return plane.db.write(write)
 
 

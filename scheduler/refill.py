@@ -22,10 +22,16 @@ log = logging.getLogger(__name__)
 LOOK = 400
 """Partitions that one transaction looks at for each backfill."""
 
+AT_ONCE = 4
+"""Backfills that one transaction looks at: while they are, nobody else writes."""
+
 
 def refill(tx: Tx, graph: Graph) -> None:
     """Marks what the backfills that were called ask for next, and ends those that are through."""
-    for row in backfills.called(tx):
+    rows = backfills.called(tx)
+    for row in rows[AT_ONCE:]:
+        backfills.call(tx, row.id)
+    for row in rows[:AT_ONCE]:
         try:
             with tx.conn.begin_nested():
                 _refill(tx, graph, row)
@@ -39,12 +45,10 @@ def refill(tx: Tx, graph: Graph) -> None:
 
 def _refill(tx: Tx, graph: Graph, row: Row[Any]) -> None:
     if row.workflow not in graph.workflows:
-        backfills.take_back(tx, row)
-        backfills.move(tx, row.id, "cancelled", f"{row.workflow} is declared no more")
-        return
+        return  # its project can not be read now; what is declared no more has ended with the apply
     # What is made from its own partition before is made one after the other.
     chunk = 1 if any(edge.is_own for edge in graph.inputs(row.workflow)) else CHUNK
-    going = backfills.counts(tx, row.id).get("open", 0)
+    going = backfills.how_many_open(tx, row.id)
     if going > chunk // 2:
         return
     # What was taken back, or is tried again, comes first.
@@ -63,7 +67,7 @@ def _look(tx: Tx, graph: Graph, row: Row[Any], room: int) -> None:
     following = keys[LOOK] if len(keys) > LOOK else None
     wanted: list[str] = []
     skipped = 0
-    for partition, state in backfills.states(tx, graph, row.workflow, keys[:LOOK]):
+    for partition, state in backfills.states(tx, graph, row.workflow, keys[:LOOK], room):
         if len(wanted) == room:
             following = partition  # how it stands may follow from what is made first
             break

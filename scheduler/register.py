@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Partitions, Static, fits
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Partitions, Static, Windows, fits
 from riparian.assets.policy import Principal
 from riparian.assets.rules import check
 from riparian.scheduler import clock
@@ -262,6 +262,11 @@ def _adopt(
         marks += [(w.key, Interval(first, first), "")] if first is not None else []
     workflows.adopt(tx, rows)
     workflows.remove(tx, removed)
+    for key in removed:
+        backfills.end_all(tx, key, f"{key} is declared no more")
+    for w in changed:
+        if w.key in old and not _keeps_keys(old[w.key].partitions, w.partitions):
+            backfills.end_all(tx, w.key, f"{w.key} is cut otherwise now; start another")
     for key in (*removed, *sorted(retimed)):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, marks)
@@ -277,6 +282,13 @@ def _is_remembered(tx: Tx, known: Row[Any], workflow: WorkflowSpec) -> bool:
 def _is_recut(before: Partitions | None, after: Partitions | None) -> bool:
     """Whether no partition of before is one of now."""
     return before != after and (before is None or after is None or not before.overlaps(after))
+
+
+def _keeps_keys(before: Partitions | None, after: Partitions | None) -> bool:
+    """Whether keys of before mean the same now: there may be more or fewer of them, and not others."""
+    if isinstance(before, Windows) and isinstance(after, Windows):
+        return before.to_json() | {"start": "", "end": ""} == after.to_json() | {"start": "", "end": ""}
+    return type(before) is type(after)
 
 
 def _asked_checks(graph: Graph, changed: Sequence[WorkflowSpec]) -> list[tuple[str, Interval, str]]:

@@ -63,7 +63,7 @@ def preview(judge: Judge, key: str, lo: str | None, hi: str | None, only: Only) 
     until, looked, first, truncated = time.monotonic() + MOST_SECONDS, 0, wanted.lo, False
     while True:
         keys = backfills.candidates(judge.tx, judge.graph, workflow.key, Interval(first, wanted.hi), _SLICE + 1)
-        for partition, state in backfills.states(judge.tx, judge.graph, workflow.key, keys[:_SLICE]):
+        for partition, state in backfills.states(judge.tx, judge.graph, workflow.key, keys[:_SLICE], _SLICE):
             group = found.setdefault(state, {"count": 0, "first": partition})
             group |= {"count": group["count"] + 1, "last": partition}
         looked += len(keys[:_SLICE])
@@ -105,7 +105,7 @@ def listing(judge: Judge, cursor: str | None, limit: int) -> Page:
         limit,
         cursor,
         fetch=lambda after, most: backfills.newest(judge.tx, after[0] if after else None, most),
-        keep=lambda some: [row for row in some if judge.awaits(row.workflow)],
+        keep=lambda some: [row for row in some if _knows(judge, row)],
         place=lambda row: [row.id],
     )
     return Page([_told(judge, row) for row in found], following)
@@ -121,9 +121,15 @@ def one(judge: Judge, backfill: str) -> dict[str, Any]:
 def find(judge: Judge, backfill: str) -> AnyRow:
     """Returns the backfill; raises NotFound when it does not exist or is hidden."""
     row = backfills.by_id(judge.tx, backfill)
-    if row is None or not judge.awaits(row.workflow):
+    if row is None or not _knows(judge, row):
         raise judge.missing("backfill", backfill)
     return row
+
+
+def _knows(judge: Judge, row: AnyRow) -> bool:
+    """Whether the reader may know of it; of what is declared no more the owner does."""
+    gone = row.workflow not in judge.graph.workflows
+    return judge.owns(row.asset) if gone else judge.awaits(row.workflow)
 
 
 def _told(judge: Judge, row: AnyRow) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, text, update
@@ -58,6 +58,12 @@ _COUNTS = (
     .where(backfill_item.c.backfill == bindparam("b"))
     .group_by(backfill_item.c.state)
 )
+# Of those that are open alone: a long backfill has very many others.
+_OPEN = (
+    select(func.count())
+    .select_from(backfill_item)
+    .where(backfill_item.c.backfill == bindparam("b"), backfill_item.c.state == "open")
+)
 _SETTLE = (
     update(backfill_item)
     .where(
@@ -107,6 +113,7 @@ _SLOTS = select(func.sum(session.c.slots)).where(session.c.closed_at.is_(None))
 _IS_GOING = text("backfill.state IN ('running', 'paused')")
 _RUNNING = select(backfill.c.id).where(_IS_GOING, backfill.c.state == "running").order_by(backfill.c.id)
 _HOW_MANY = select(func.count()).select_from(backfill).where(_IS_GOING)
+_GOING_OF = select(backfill).where(_IS_GOING, backfill.c.workflow == bindparam("w")).order_by(backfill.c.id)
 
 
 def add(tx: Tx, row: dict[str, Any]) -> None:
@@ -123,7 +130,7 @@ def call(tx: Tx, backfill_id: str) -> None:
 
 
 def call_all(tx: Tx) -> None:
-    """Has all that go on looked at: what they make may not be declared any more."""
+    """Has all that go on looked at: what they make may be declared, or can be read, again."""
     staleness.mark(tx, [(CALL, Interval(b, b), "") for b in tx.conn.execute(_RUNNING).scalars()])
 
 
@@ -142,6 +149,13 @@ def move(tx: Tx, backfill_id: str, to: str, words: str = "") -> None:
     """Notes that the backfill is ``running``, ``paused``, ``cancelled`` or ``done`` now."""
     ended = tx.now if to in ("cancelled", "done") else None
     tx.conn.execute(_MOVE, {"b": backfill_id, "to": to, "why": words, "at": ended})
+
+
+def end_all(tx: Tx, workflow: str, words: str) -> None:
+    """Cancels all backfills of the workflow that run or are paused: what they are to make is not there any more."""
+    for row in tx.conn.execute(_GOING_OF, {"w": workflow}).all():
+        take_back(tx, row)
+        move(tx, row.id, "cancelled", words)
 
 
 def go_on(tx: Tx, backfill_id: str, following: str | None, skipped: int) -> None:
@@ -173,6 +187,11 @@ def settle(tx: Tx, asked: Cause, partition: str, to: str, run_id: str | None = N
 def counts(tx: Tx, backfill_id: str) -> dict[str, int]:
     """Returns how many items are in which state."""
     return {r.state: r.items for r in tx.conn.execute(_COUNTS, {"b": backfill_id})}
+
+
+def how_many_open(tx: Tx, backfill_id: str) -> int:
+    """Returns how many items were asked for and are not at their end."""
+    return int(tx.conn.execute(_OPEN, {"b": backfill_id}).scalar_one())
 
 
 def items(tx: Tx, backfill_id: str, state: str, most: int, first: str = "") -> Sequence[Row[Any]]:
@@ -220,11 +239,17 @@ def candidates(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -
     return cut.within(Interval(interval.lo, min(interval.hi, cut.key_at(tx.now))), limit)
 
 
-def states(tx: Tx, graph: Graph, key: str, partitions: Iterable[str]) -> Iterator[tuple[str, backfills.State]]:
-    """Yields how each of the workflow's partitions stands."""
-    targets: list[Target] = [(key, p) for p in partitions]
-    for (_, partition), facts in planning.load_many(tx, graph, targets).items():
-        yield partition, backfills.state(facts)
+def states(
+    tx: Tx, graph: Graph, key: str, partitions: Sequence[str], first: int
+) -> Iterator[tuple[str, backfills.State]]:
+    """Yields how each of the workflow's partitions stands. Looks at the ``first`` few, then at twice as many: mostly
+    these are all that is asked for."""
+    at = 0
+    while at < len(partitions):
+        targets: list[Target] = [(key, p) for p in partitions[at : at + first]]
+        for (_, partition), facts in planning.load_many(tx, graph, targets).items():
+            yield partition, backfills.state(facts)
+        at, first = at + first, 2 * first
 
 
 def seconds(tx: Tx, asset: str) -> list[float]:

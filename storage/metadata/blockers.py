@@ -36,19 +36,22 @@ _ANY_UNFINISHED = (
 _UNFINISHED_IN = select(func.max(run.c.partition)).where(
     run.c.workflow == bindparam("workflow"), run.c.partition.between(bindparam("lo"), bindparam("hi")), IS_UNFINISHED
 )
+# What was cancelled, or tried for a person or a backfill alone (of inputs of no moment), is nobody's to wait for.
+_HOLDS_UP = (attempted.c.outcome != "cancelled", attempted.c.as_of > 0)
 _ATTEMPTED_IN = select(func.max(attempted.c.partition)).where(
     attempted.c.workflow == bindparam("workflow"),
     attempted.c.partition.between(bindparam("lo"), bindparam("hi")),
-    attempted.c.outcome != "cancelled",
+    *_HOLDS_UP,
 )
 _GOING_OF = (_UNFINISHED, _ANY_UNFINISHED, _UNFINISHED_IN)
 # What a backfill, or what follows one, makes some time is nothing that today's work waits for.
 _CURRENT_OF = tuple(each.where(run.c.run_class == RunClass.CURRENT) for each in _GOING_OF)
 _ANY_ATTEMPTED = (
     select(attempted.c.workflow, func.min(attempted.c.partition).label("partition"))
-    .where(among(attempted.c.workflow, "keys"), attempted.c.outcome != "cancelled")
+    .where(among(attempted.c.workflow, "keys"), *_HOLDS_UP)
     .group_by(attempted.c.workflow)
 )
+_FAILED_OF = (_ATTEMPTED.where(*_HOLDS_UP), _ANY_ATTEMPTED, _ATTEMPTED_IN)
 # Of several the first by name, which is read last.
 _STOPPED = (
     select(attempted.c.workflow, attempted.c.partition, check_result.c.asset, check_result.c.name)
@@ -72,7 +75,7 @@ def of_targets(tx: Tx, graph: Graph, targets: Sequence[Target], *, late: bool = 
     wanted = {(maker, i) for path in paths.values() for maker, intervals in path.items() for i in intervals}
     found = (
         _Waits.load(tx, wanted, *(_GOING_OF if late else _CURRENT_OF), failed=False),
-        _Waits.load(tx, wanted, _ATTEMPTED, _ANY_ATTEMPTED, _ATTEMPTED_IN, failed=True),
+        _Waits.load(tx, wanted, *_FAILED_OF, failed=True),
     )
     result = {}
     for target, path in paths.items():
@@ -134,8 +137,7 @@ class _Waits:
                 if (last := tx.conn.execute(between, bounds).scalar()) is not None:
                     found[maker, interval] = last
         for r in in_pairs(tx, exact, pairs):
-            if not failed or r.outcome != "cancelled":
-                found[r.workflow, Interval(r.partition, r.partition)] = r.partition
+            found[r.workflow, Interval(r.partition, r.partition)] = r.partition
         for r in in_keys(tx, every, keys):
             found[r.workflow, EVERYTHING] = r.partition
         return cls(found, failed=failed)

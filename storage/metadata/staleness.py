@@ -253,7 +253,7 @@ def fail(
     else:
         known = _with_earlier(tx, _ATTEMPTED_TICKS, {"w": workflow, "p": partition}, ticks)
         tx.conn.execute(_FAIL, {**values, "as_of": as_of, "ticks": known})
-    tx.many(_MARK_ANEW, _rows(tx, [(workflow, Interval(partition, partition), "")]))
+    mark_anew(tx, workflow, partition, "")
 
 
 def _with_earlier(tx: Tx, known: Select[Any], target: dict[str, str], ticks: Mapping[str, int]) -> str:

@@ -15,21 +15,23 @@ from sqlalchemy import select
 from riparian.assets.errors import Conflict, Invalid, NotFound, Refused
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import InputSpec
-from riparian.assets.partitions import Offset
+from riparian.assets.partitions import Daily, Hourly, Offset
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
 from riparian.assets.triggers import Manual, on_cron
 from riparian.scheduler import backfill, cancel, refill, register, request
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import backfills
-from riparian.storage.metadata.schema import audit
-from tests.scheduler.conftest import ME, Plant, task_of
+from riparian.storage.metadata.schema import audit, definition
+from tests.scheduler.conftest import ME, Plant, declared, task_of
 
 STRANGER = Principal(name="eve")
 GRAPH = {"air.b": ["air.a"], "air.c": ["air.b"]}
 SOURCE = {"air.other": ["air.a"]}
 DAILY = ("air.a", "air.b", "air.c")
+HOURS = Hourly("hour", start="2020-01-01")
 LAST = 999
+REFILL = refill._refill
 
 
 def day(n: int) -> str:
@@ -187,6 +189,24 @@ def test_many_are_looked_at_in_several_transactions(plant: Plant, monkeypatch: p
     assert ("done", 1, 8) == (show(plant, which)["state"], show(plant, which)["made"], show(plant, which)["skipped"])
 
 
+def test_very_many_are_looked_at_in_several_transactions(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An apply has all of them looked at, and may not hold up the writer for as long as that takes."""
+    monkeypatch.setattr(refill, "AT_ONCE", 2)
+    history(plant, 5)
+    begun = [start(plant, lo=day(n), hi=day(n)) for n in range(5)]
+    for which in begun:
+        backfill.pause(plant.plane, which, ME)
+    asked: list[int] = []
+    monkeypatch.setattr(refill, "_refill", lambda *a: asked.append(len(asked)) or REFILL(*a))
+    for which in begun:
+        plant.plane.db.write(lambda tx, which=which: backfills.move(tx, which, "running"))
+    plant.apply(GRAPH, daily=DAILY)
+    first = len(asked)
+    plant.settle()
+
+    assert (2, ["done"] * 5) == (first, [show(plant, which)["state"] for which in begun])
+
+
 def test_a_backfill_that_can_not_go_on_stops_nobody_else(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is paused and says so; who resumes it has it tried again."""
     history(plant, 1)
@@ -316,6 +336,20 @@ def test_failures_are_told_and_stop_nothing(plant: Plant) -> None:
     assert ("done", 4, 0, 0, 0) == counts(plant, which)
 
 
+def test_a_failure_holds_up_nobody_below(plant: Plant) -> None:
+    """Nor of a partition that was never made: a summary of all days follows today's update all the same."""
+    history(plant, 2, retry=Retry(attempts=1))
+    plant.apply({**GRAPH, "air.sum": ["air.b"]}, daily=DAILY, retry=Retry(attempts=1))
+    plant.settle()
+    start(plant, hi=day(0))
+    (bad,) = plant.take()
+    plant.ask(plant.failed(bad))
+    plant.drop("air.a", "today", day(5))
+
+    assert ["air.a[2020-01-06]", "air.b[2020-01-06]", "air.c[2020-01-06]", "air.sum"] == plant.settle()
+    assert "failed" == plant.why("air.b", day(0))
+
+
 def test_paused_and_resumed(plant: Plant) -> None:
     """What no worker has begun is taken back without harm; what runs ends; then it goes on where it was."""
     history(plant, 5)
@@ -406,6 +440,22 @@ def test_who_waits_for_what_is_taken_back_goes_on(plant: Plant) -> None:
 
     assert [f"air.c[{day(0)}]"] == plant.settle()
     assert ("done", 1) == (show(plant, below)["state"], show(plant, below)["made"])
+
+
+def test_two_that_wait_for_the_same_do_not_wait_for_each_other(plant: Plant) -> None:
+    """Of two backfills that something above holds up, the later one goes on when the earlier one is paused."""
+    days, edges = (*DAILY, "air.x"), {"air.b": ["air.a"], "air.x": ["air.a"], "air.c": ["air.b", "air.x"]}
+    plant.apply(edges, daily=days)
+    plant.drop("air.a", "d0", day(0))
+    plant.settle()
+    start(plant, only="all"), start(plant, "air.x", only="all")
+    one, other = start(plant, "air.c", only="all"), start(plant, "air.c", only="all")
+    (lease,) = plant.take()
+    plant.ask(plant.done(lease))
+    backfill.pause(plant.plane, one, ME)
+    plant.settle()
+
+    assert [("paused", 0, 0, 0, 1), ("done", 1, 0, 0, 0)] == [counts(plant, which) for which in (one, other)]
 
 
 def test_a_run_of_it_that_is_cancelled_counts_as_failed(plant: Plant) -> None:
@@ -512,16 +562,65 @@ def test_it_survives_every_restart(plant: Plant) -> None:
     assert 12 + 1 == len(plant.runs("air.b"))
 
 
-def test_a_workflow_that_is_declared_no_more_ends_it(plant: Plant) -> None:
-    """It says why."""
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_workflow_that_is_declared_no_more_ends_it(plant: Plant, paused: bool) -> None:
+    """It says why to the owner of what it made, and to nobody else."""
     history(plant, 3)
     which = start(plant)
     plant.take()
+    if paused:
+        backfill.pause(plant.plane, which, ME)
     plant.apply(SOURCE, daily=DAILY)
-    show_nothing = plant.plane.access.as_principal(ME).backfills(None, 10).items
-    row = by_id_now(plant, which)
+    (told,) = plant.plane.access.as_principal(ME).backfills(None, 10).items
 
-    assert ([], "cancelled", "air.b is declared no more") == (show_nothing, row.state, row.words)
+    assert (which, "cancelled", "air.b is declared no more") == (told["id"], told["state"], told["words"])
+    assert (1, 2) == (told["running"], told["left"])
+    assert [] == plant.plane.access.as_principal(STRANGER).backfills(None, 10).items
+    with pytest.raises(NotFound):
+        plant.plane.access.as_principal(STRANGER).backfill(which)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_workflow_that_is_cut_otherwise_ends_it(plant: Plant, paused: bool) -> None:
+    """What was asked for is not there any more; it is not told as done. Another start or end changes nothing."""
+    history(plant, 3)
+    which = start(plant)
+    if paused:
+        backfill.pause(plant.plane, which, ME)
+    edges = {"air.b": ["air.a"], "air.c": ["air.b"]}
+    for cut in (Daily("day", start="2019-01-01"), HOURS):
+        assert {"running", "paused"} > {show(plant, which)["state"]}
+        manifest = declared(plant, edges, dict.fromkeys(DAILY, cut))
+        register.apply(plant.plane, manifest, plant.bundle("one")[1], ME)
+    told = show(plant, which)
+
+    assert ("cancelled", "air.b is cut otherwise now; start another") == (told["state"], told["words"])
+    assert [] == plant.settle()
+
+
+def test_a_project_that_can_not_be_read_is_waited_for(plant: Plant) -> None:
+    """As after a change of this program: nothing is given up, and it goes on when the project is applied again."""
+    history(plant, 3)
+    start(plant, "air.c", only="all")
+    which = start(plant)
+    (lease,) = plant.take()
+    broken = definition.update().values(body="[]")
+    plant.plane.db.write(lambda tx: tx.conn.execute(broken))
+    session = plant.session
+    plant.close()
+    plant.open()
+    plant.session = session
+    plant.ask(plant.done(lease))
+    plant.settle()
+    assert "running" == by_id_now(plant, which).state
+    plant.apply(GRAPH, daily=DAILY)
+    plant.settle()
+
+    assert ["done", "done"] == [b["state"] for b in plant.plane.access.as_principal(ME).backfills(None, 10).items]
+    assert ("done", 3, 0, 0, 0) == counts(plant, which)
+    assert [f"air.c({day(n)}=air.b({day(n)}=d{n}))" for n in range(3)] == [
+        plant.head("air.c", day(n)) for n in range(3)
+    ]
 
 
 def by_id_now(plant: Plant, which: str) -> Any:
