@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 MOST_DUE = 500
 """Timers that one transaction takes: ten thousand workflows may have the same schedule."""
+
+MOST_MISSED = 2_000
+"""Windows to make up for after which one transaction takes no further workflow: while they are found and noted nobody
+else writes."""
 
 PAUSE_SECONDS = 60
 """How long a schedule that is due and can not be rung is left alone."""
@@ -66,6 +71,8 @@ def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
     due = [
         _Due(r, c, *at) for r, c in rows if r.next_at is not None and r.next_at <= tx.now if (at := _read(c, tx.now))
     ]
+    missed, later = _missed(graph, due)
+    due = [d for d in due if d.row.workflow not in later]
     ticked = [(d.row.workflow, d.cron, d.tick) for d in due if d.tick is not None and d.tick > d.row.tick]
     if ticked:
         # A number of its own: what was pinned before the tick is told from what was pinned because of it.
@@ -74,10 +81,11 @@ def ring(tx: Tx, graph: Graph, keys: Sequence[str]) -> None:
     for key in dict.fromkeys(key for key, _, _ in ticked):
         staleness.release(tx, CLOCK, key)
     staleness.mark(tx, list(dict.fromkeys((key, i, "") for key, c, t in ticked for i in _about(graph, key, c, t))))
-    rang = [d for d in due if d.tick is not None and d.tick > d.row.tick]
-    staleness.mark(tx, [*_overtaken(tx, graph, rang), *_missed(graph, rang)])
+    staleness.mark(tx, _overtaken(tx, graph, due))
+    staleness.mark(tx, missed, late=True)
     # What is still due could not be rung: its timer must not stay the earliest, or all others would wait behind it.
-    _set_timers(tx, keys, missed=tx.now + PAUSE_SECONDS * 1_000_000)
+    _set_timers(tx, [key for key in keys if key not in later], missed=tx.now + PAUSE_SECONDS * 1_000_000)
+    timers.put_many(tx, "cron", [(key, tx.now) for key in later])
 
 
 class _Due(NamedTuple):
@@ -120,18 +128,25 @@ def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval
         yield EVERYTHING if window is None else Interval(window, window)
 
 
-def _missed(graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Interval, str]]:
+def _missed(graph: Graph, due: Sequence[_Due]) -> tuple[list[tuple[str, Interval, str]], list[str]]:
     """Returns the marks of earlier windows that these workflows make up for: those whose ticks rang since the last one
-    that was heard, each with its latest ticks."""
+    that was heard, each with its latest ticks. Also the workflows that were not looked at, for there are very many
+    already."""
     found: dict[Target, dict[str, int]] = {}
-    for d in due:
-        spec = graph.workflows[d.row.workflow]
+    later: list[str] = []
+    for key, of in groupby(sorted(due, key=lambda d: d.row.workflow), key=lambda d: d.row.workflow):
+        spec = graph.workflows[key]
         cut, most = spec.partitions, windows_of(spec.catch_up)
-        if most > 1 and isinstance(cut, Windows) and follows_clock(graph, spec.key):
+        if most == 1 or not isinstance(cut, Windows) or not follows_clock(graph, key):
+            continue
+        if len(found) >= MOST_MISSED:
+            later.append(key)
+            continue
+        for d in of:
             for window, tick in _before(cut, d, most - 1):
-                found.setdefault((spec.key, window), {})[d.cron.name] = tick
+                found.setdefault((key, window), {})[d.cron.name] = tick
     # The latest window of all was marked before: today's is not kept waiting by what is made up for.
-    return [_asked(target, {"ticks": ticks, "late": True}) for target, ticks in sorted(found.items())]
+    return [_asked(target, {"ticks": ticks, "late": True}) for target, ticks in sorted(found.items())], later
 
 
 def _overtaken(tx: Tx, graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Interval, str]]:

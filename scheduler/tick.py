@@ -66,14 +66,25 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
         # What is to be looked at further is for the next one.
         marks = [mark for mark in called if mark.workflow != backfills.CALL]
         done.more = len(called) == MOST_MARKS or len(marks) < len(called)
-    if not marks:
-        return done
+    of_today = [mark for mark in marks if not staleness.is_late(mark)]
+    for some in (of_today, marks[len(of_today) :]):
+        # What is made up for waits until nothing of today is left.
+        if some and not _work_off(tx, graph, some, done):
+            break
+    if marks:
+        # What is left of a slice, and what deciding itself has marked.
+        done.more = done.more or staleness.is_dirty(tx)
+    return done
+
+
+def _work_off(tx: Tx, graph: Graph, marks: Sequence[Any], done: Ticked) -> bool:
+    """Decides on what the marks are about; returns whether that was all of it."""
     found = _targets(tx, graph, marks, done)
     if found.faulty:
         staleness.put_hold(tx, found.faulty)
         _try_again_later(tx)
         done.failed = True
-    done.looked = len(found.asks)
+    done.looked += len(found.asks)
     # What lies below a mark that is not finished waits for the next transaction, or it would run before its inputs.
     lowest = min((_depth(graph, target) for target in found.left), default=None)
     waiting = [t for t in found.asks if lowest is None or _depth(graph, t) <= lowest]
@@ -91,11 +102,10 @@ def tick(tx: Tx, graph: Graph) -> Ticked:
         # Where runs are planned, what lies below them is looked at too early; elsewhere depths need not be told apart.
         spans = len(done.planned) == before
     done.more = done.more or bool(waiting)
-    staleness.clear(tx, [mark for mark, of in found.settled.items() if decided.issuperset(of)])
+    through = [mark for mark, of in found.settled.items() if decided.issuperset(of)]
+    staleness.clear(tx, through)
     staleness.mark(tx, found.left)
-    # What is left of a slice, and what deciding itself has marked.
-    done.more = done.more or staleness.is_dirty(tx)
-    return done
+    return len(through) == len(marks) and not found.left
 
 
 def _depth(graph: Graph, target: Sequence[Any]) -> int:

@@ -17,6 +17,9 @@ from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, reason
 
+_LATE = "~"
+"""How the ids of late marks begin: they come behind all others, which are of digits and capitals."""
+
 # ON CONFLICT reads the same on SQLite and PostgreSQL, but is not one construct in SQLAlchemy.
 _MARK = text(
     "INSERT INTO dirty (id, workflow, lo, hi, ask) VALUES (:id, :workflow, :lo, :hi, :ask) ON CONFLICT DO NOTHING"
@@ -103,13 +106,15 @@ _REPAIR = (
 )
 
 
-def mark(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> None:
-    """Marks workflow partitions as worth a look: (workflow, interval, ask); ``ask`` is a cause's JSON or empty."""
-    tx.many(_MARK, _rows(tx, marks))
+def mark(tx: Tx, marks: Iterable[tuple[str, Interval, str]], *, late: bool = False) -> None:
+    """Marks workflow partitions as worth a look: (workflow, interval, ask); ``ask`` is a cause's JSON or empty. What is
+    ``late`` is looked at when nothing else is marked."""
+    tx.many(_MARK, _rows(tx, marks, _LATE if late else ""))
 
 
-def _rows(tx: Tx, marks: Iterable[tuple[str, Interval, str]]) -> list[dict[str, str]]:
-    first = tx.new_id()  # one for all, which are numbered: a large project's first plan marks ten thousand
+def _rows(tx: Tx, marks: Iterable[tuple[str, Interval, str]], before: str = "") -> list[dict[str, str]]:
+    # One for all, which are numbered: a large project's first plan marks ten thousand.
+    first = before + tx.new_id()
     return [
         {"id": f"{first}.{number:07}", "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask}
         for number, (w, i, ask) in enumerate(marks)
@@ -138,8 +143,13 @@ def mark_consumers(tx: Tx, graph: Graph, moved: Iterable[tuple[str, str]]) -> No
 
 
 def oldest(tx: Tx, most: int) -> Sequence[Row[Any]]:
-    """Returns the oldest marks, at most ``most``."""
+    """Returns the oldest marks, at most ``most``; those that are late come last."""
     return tx.conn.execute(_DIRTY, {"most": most}).all()
+
+
+def is_late(mark: Row[Any]) -> bool:
+    """Whether it is for when nothing else is marked."""
+    return str(mark.id).startswith(_LATE)
 
 
 def is_dirty(tx: Tx) -> bool:

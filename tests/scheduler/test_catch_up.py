@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from riparian.assets.partitions import Daily, Hourly, Static
 from riparian.assets.triggers import on_cron, on_update
-from riparian.scheduler import register, request
+from riparian.scheduler import clock, register, request, tick
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.preview import preview
 from riparian.storage.metadata import staleness
@@ -179,6 +179,51 @@ def test_what_is_made_up_for_goes_behind_todays_work(plant):
     today = ["b[2025-03-18]", "x[]", "c[2025-03-18]", "y[]"]
     assert today == ran[:4]
     assert sorted(f"{w}[2025-03-{n}]" for w in "bc" for n in (16, 17)) == sorted(ran[4:])
+
+
+def test_what_is_made_up_for_is_planned_behind_todays_work(plant, monkeypatch):
+    """An update is not planned behind all the windows that wait, however many these are."""
+    monkeypatch.setattr(tick, "SLICE", 2)
+    monkeypatch.setattr(tick, "BATCH", 2)
+    plant.now = instant("2025-03-15T00:30")
+    apply(plant, {"b": [], "x": ["s"], "y": ["x"]}, {"b": HOUR}, {"b": "all"}, trigger=on_cron("0 * * * *"))
+    plant.settle()
+    plant.now = instant("2025-03-16T00:30")
+    plant.session = plant.join()
+    plant.plane.look()
+    plant.drop("s", "today")
+    ran = []
+    while len(ran) < 4:
+        (lease,) = plant.take()
+        ran.append(f"{lease.workflow}[{lease.partition}]")
+        plant.ask(plant.done(lease))
+    planned = len(plant.runs("b"))
+    while plant.plane.db.read(staleness.is_dirty):
+        plant.plane.look()
+
+    assert ["b[2025-03-16T00Z]", "s[]", "x[]", "y[]"] == ran
+    assert (True, 24) == (planned < 16, len(plant.runs("b")))
+
+
+def test_many_workflows_are_made_up_for_in_several_transactions(plant, monkeypatch):
+    """None is left out, and each is found in one piece: two schedules of a window are one run."""
+    monkeypatch.setattr(clock, "MOST_MISSED", 2)
+    plant.now = instant("2025-03-15T12:00")
+    keys = ["b", "c", "d"]
+    apply(
+        plant,
+        {k: [] for k in keys},
+        dict.fromkeys(keys, DAY),
+        dict.fromkeys(keys, "all"),
+        AT_ONE | on_cron("0 2 * * *"),
+    )
+    plant.settle()
+    plant.now = instant("2025-03-18T12:00")
+    due = [plant.plane.look() for _ in range(3)]
+    plant.session = plant.join()
+
+    assert [plant.now, plant.now, instant("2025-03-19T01:00")] == due
+    assert sorted(f"{k}[2025-03-{n}]" for k in keys for n in (16, 17, 18)) == sorted(plant.settle())
 
 
 @pytest.mark.parametrize("said", ["latest", "all"])
