@@ -47,8 +47,7 @@ def start(
     def write(tx: Tx) -> str:
         workflow = asked_for(plane.access.judge(tx, by), key)
         wanted = seen.interval(workflow, lo, hi)
-        if backfills.how_many(tx) >= MOST_GOING:
-            raise Conflict(f"{MOST_GOING} backfills are running or paused; cancel one, or wait for its end")
+        _expect_room(tx)
         backfill = tx.new_id()
         backfills.add(
             tx,
@@ -93,13 +92,17 @@ def pause(plane: Plane, backfill: str, by: Principal) -> None:
 def resume(plane: Plane, backfill: str, by: Principal, *, retry_failed: bool = False) -> None:
     """Goes on with a paused backfill. With ``retry_failed`` what failed is asked for once more, also of one that is
     done. Resuming a running one does nothing else. Raises NotFound, Refused, and Conflict for one that was cancelled,
-    or is done and has nothing that failed."""
+    or is done and has nothing that failed, and when very many go on already."""
 
     def change(tx: Tx, row: AnyRow) -> None:
         failed = backfills.counts(tx, row.id).get("failed", 0) if retry_failed else 0
         if row.state == "cancelled" or (row.state == "done" and not failed):
             remedy = "start another" if row.state == "cancelled" or retry_failed else "--retry-failed tries what failed"
             raise Conflict(f"the backfill {row.id} is {row.state} and can not go on; {remedy}")
+        if row.workflow not in plane.graphs.at(tx).workflows:
+            raise Conflict(f"the backfill {row.id} can not go on: what it makes is declared no more")
+        if row.state == "done":
+            _expect_room(tx)
         if failed:
             backfills.turn(tx, row.id, "failed", "left")
         backfills.move(tx, row.id, "running")
@@ -147,6 +150,11 @@ def _operated(judge: Judge, backfill: str, act: str) -> AnyRow:
             f"the backfill {backfill} is not yours to {act}: it makes {judge.name(foreign[0])}; ask its owner"
         )
     return row
+
+
+def _expect_room(tx: Tx) -> None:
+    if backfills.how_many(tx) >= MOST_GOING:
+        raise Conflict(f"{MOST_GOING} backfills are running or paused; cancel one, or wait for its end")
 
 
 def _expect(row: AnyRow, *states: str) -> None:

@@ -11,7 +11,6 @@ from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata import blockers, planning, runs
 from riparian.storage.metadata.database import Tx
 
-
 _ORDER = {"fingerprint": 1, "tick": 2, "backfill": 3}
 """What is asked is decided on in the order of these; what a person asked goes first."""
 

@@ -350,6 +350,23 @@ def test_a_failure_holds_up_nobody_below(plant: Plant) -> None:
     assert "failed" == plant.why("air.b", day(0))
 
 
+def test_what_is_done_goes_on_only_where_there_is_something_to_make(plant: Plant, monkeypatch: Any) -> None:
+    """Not beside very many others, and not when its workflow is declared no more."""
+    history(plant, 1, retry=Retry(attempts=1))
+    which = start(plant)
+    (bad,) = plant.take()
+    plant.ask(plant.failed(bad))
+    with monkeypatch.context() as patch:
+        patch.setattr(backfill, "MOST_GOING", 0)
+        with pytest.raises(Conflict, match="are running or paused"):
+            backfill.resume(plant.plane, which, ME, retry_failed=True)
+    plant.apply(SOURCE, daily=DAILY)
+    with pytest.raises(Conflict, match="declared no more"):
+        backfill.resume(plant.plane, which, ME, retry_failed=True)
+
+    assert "done" == by_id_now(plant, which).state
+
+
 def test_paused_and_resumed(plant: Plant) -> None:
     """What no worker has begun is taken back without harm; what runs ends; then it goes on where it was."""
     history(plant, 5)
