@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from riparian.assets.errors import Invalid
 from riparian.assets.partitions import WHOLE
+from riparian.assets.partitions.dynamic import MOST_ADDED, judged
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: cached_property keeps its value in the instance
@@ -19,17 +21,32 @@ class Context:
     ``partition`` is the key being made (empty: the asset is in one piece), ``params`` the values of the run's
     parameters.
     ``seed`` derives from what is computed, so that another attempt with the same inputs draws the same numbers.
+    ``added`` are the keys that ``add_partitions`` was given, by dimension.
     """
 
     partition: str
     seed: str
     params: Mapping[str, Any] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("riparian.task"))
+    added: dict[str, list[str]] = field(default_factory=dict, init=False, compare=False)
 
     @cached_property
     def rng(self) -> random.Random:
         """A generator seeded with ``seed``: the same seed gives the same numbers, on every machine."""
         return random.Random(self.seed)  # noqa: S311  # reproducible on purpose, never a secret
+
+    def add_partitions(self, dimension: str, keys: Iterable[str]) -> None:
+        """Adds keys to a ``Dynamic`` dimension of the project, with what the run makes: when all of the run has
+        succeeded, and never of one that failed. What is there already is left as it is; so is a key that somebody took
+        out, which only people add again.
+
+        Raises DeclarationError for what can be no key, and Invalid when an attempt adds more than 10,000.
+        """
+        keys = judged(dimension, keys)
+        added = {**self.added, dimension: sorted({*self.added.get(dimension, ()), *keys})}
+        if (count := sum(map(len, added.values()))) > MOST_ADDED:
+            raise Invalid(f"{count:,} partitions are added by one attempt, {MOST_ADDED:,} are allowed; map over parts")
+        self.added.update(added)
 
     @classmethod
     def for_test(cls, *, partition: str = WHOLE, seed: str = "", params: Mapping[str, Any] | None = None) -> Context:

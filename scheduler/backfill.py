@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from riparian.assets.errors import Conflict, Refused
-from riparian.assets.partitions import EVERYTHING
+from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import EVERYTHING, Interval
 from riparian.assets.policy import Principal
 from riparian.scheduler import ending
 from riparian.scheduler.core.backfills import Only
@@ -44,9 +45,13 @@ def start(
     Invalid for partitions that there are not, Conflict for a source or when very many backfills are there already.
     """
 
+    def named(tx: Tx) -> tuple[WorkflowSpec, Interval]:
+        judge = plane.access.judge(tx, by)
+        workflow = asked_for(judge, key)
+        return workflow, seen.interval(judge, workflow, lo, hi)
+
     def write(tx: Tx) -> str:
-        workflow = asked_for(plane.access.judge(tx, by), key)
-        wanted = seen.interval(workflow, lo, hi)
+        workflow, wanted = named(tx)
         _expect_room(tx)
         backfill = tx.new_id()
         backfills.add(
@@ -72,7 +77,7 @@ def start(
         return backfill
 
     # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
-    plane.db.read(lambda tx: seen.interval(asked_for(plane.access.judge(tx, by), key), lo, hi))
+    plane.db.read(named)
     return plane.db.write(write)
 
 

@@ -7,6 +7,7 @@ nobody refers to.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from riparian.assets.errors import DeclarationError
+from riparian.assets.partitions.dynamic import judged
 from riparian.assets.tasks import label_of
 from riparian.scheduler import ending, verdicts
 from riparian.scheduler.core.checking import Verdict
@@ -23,7 +26,7 @@ from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import CONTENT_LIMIT, Report, Result, Written, decode, encode
 from riparian.scheduler.core.retries import TIMED_OUT, admits, delay_after, may_repeat_lost
 from riparian.scheduler.plan import go_on
-from riparian.storage.metadata import files, origins, runs, timers, versions
+from riparian.storage.metadata import dimensions, files, origins, runs, timers, versions
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import WrongValue, layout
 from riparian.storage.objects.formats.json import checked
@@ -59,7 +62,7 @@ def accept(tx: Tx, graph: Graph, session: str, accepted: Accepted) -> Result:
     run = runs.by_id(tx, [step.run])[step.run]
     match report.outcome:
         case "succeeded":
-            fault = _cut(accepted.fault or _fault(tx, run, step, report))
+            fault = _cut(accepted.fault or _fault(tx, graph, run, step, report))
             if fault:
                 _fail(tx, graph, run, step, "failed", fault, retryable=True)
                 return _result(report, 422, fault)
@@ -101,7 +104,7 @@ def _result(report: Report, status: int, reason: str = "") -> Result:
     return Result(step=report.step, epoch=report.epoch, status=status, reason=reason)
 
 
-def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
+def _fault(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report) -> str:
     """Returns why a success can not be taken as it was reported, or nothing."""
     spec = decode(step.spec, StepSpec)
     if report.bundle != run.bundle:
@@ -118,6 +121,8 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
         return fault
     if spec.labels and (fault := _no_road(spec, report)):
         return fault
+    if report.partitions and (fault := _bad_keys(tx, graph, run, spec, report)):
+        return f"the attempt added partitions {fault}"
     if not any(written.objects for written in report.outputs):
         return ""
     attempt = runs.attempt_row(tx, step.id, step.epoch)
@@ -127,6 +132,25 @@ def _fault(tx: Tx, run: Row[Any], step: Row[Any], report: Report) -> str:
         for stored in written.objects:
             if not stored.name.startswith(own):
                 return f"the object {stored.name} does not lie in the attempt's own directory {own}"
+    return ""
+
+
+def _bad_keys(tx: Tx, graph: Graph, run: Row[Any], spec: StepSpec, report: Report) -> str:
+    """Returns what is said of the added partitions that can not be so, or nothing."""
+    if run.kind != "workflow" or spec.check:
+        return "and is no task of a workflow"
+    for name, keys in report.partitions.items():
+        dimension = graph.dimensions.beside(run.workflow, name)
+        if dimension is None:
+            return f"of {name[:80]!r}; nothing in its project is partitioned by Dynamic({name[:80]!r})"
+        try:
+            wanted = judged(name, keys)
+        except DeclarationError as exc:
+            return f"that can not be: {exc}"
+        if dimensions.is_full(tx, dimension, len(wanted)):
+            new = len(wanted) - len(dimensions.live(tx, dimension, wanted))
+            if dimensions.is_full(tx, dimension, new):
+                return f"of {name!r}, which would have more than {dimensions.MOST_KEYS:,}; take out some"
     return ""
 
 
@@ -249,6 +273,8 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
         versions.add(tx, values, inputs)
     runs.end_attempt(tx, step, "succeeded", None)
     runs.move_step(tx, step.id, "succeeded")
+    if report.partitions:
+        runs.note_partitions(tx, step.id, json.dumps(report.partitions, sort_keys=True))
     _go_on(tx, graph, run, step, pins)
 
 

@@ -10,7 +10,7 @@ from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin
 from riparian.scheduler.core.protocol import decode
 from riparian.scheduler.core.ranks import RunClass
-from riparian.storage.metadata import backfills, files, levels, runs, staleness, versions
+from riparian.storage.metadata import backfills, dimensions, files, levels, origins, runs, staleness, versions
 from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
 
@@ -24,6 +24,9 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
         taken = versions.of_run(tx, run.id)
         files.end(tx, run.id, "committed", version=taken)
         staleness.mark_one(tx, run.workflow, run.partition)
+        if (dimension := graph.dimensions.of(run.workflow)) is not None:
+            learned = origins.intern(tx, [run.workflow])
+            dimensions.add(tx, dimension, [run.partition], learned, run.workflow)
     else:
         pins = decode(run.pins, list[Pin])
         moved = versions.publish(
@@ -53,9 +56,24 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
         if spec is not None and spec.trigger.schedules:
             # An input that moved back meanwhile, to what was consumed before, differs only now: it waits for a tick.
             staleness.mark_one(tx, run.workflow, run.partition)
+        if graph.dimensions:
+            _add_partitions(tx, graph, run)
     runs.end(tx, run, "succeeded")
     staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
     staleness.release(tx, run.workflow, run.partition)
+
+
+def _add_partitions(tx: Tx, graph: Graph, run: AnyRow) -> None:
+    """Adds what the run's tasks asked for. Who may not read what they were made from may not know the keys either."""
+    added: dict[str, set[str]] = {}
+    for text in runs.added_partitions(tx, run.id):
+        for name, keys in json.loads(text).items():
+            added.setdefault(name, set()).update(keys)
+    for name, keys in added.items():
+        # An apply may have taken the dimension away since.
+        if (dimension := graph.dimensions.beside(run.workflow, name)) is not None:
+            learned = origins.union(tx, [run.origins], graph.makes(run.workflow))
+            dimensions.add(tx, dimension, keys, learned, run.workflow)
 
 
 def fail(tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "timed_out", "cancelled"] = "failed") -> None:

@@ -62,11 +62,16 @@ def record(
     told = digest_bytes(f"told\n{digest}".encode() if digest else content.encode())
 
     # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
-    at = plane.db.read(lambda tx: partition_of(_source(plane.access.judge(tx, by), key), partition))
+    def named(tx: Tx) -> str:
+        judge = plane.access.judge(tx, by)
+        return partition_of(judge, _source(judge, key), partition)
+
+    at = plane.db.read(named)
 
     def write(tx: Tx) -> Recorded:
         graph = plane.graphs.at(tx)
-        expect_still(_source(plane.access.judge(tx, by), key), at)
+        judge = plane.access.judge(tx, by)
+        expect_still(judge, _source(judge, key), at)
         known = trigger_key(key, at, Cause(kind="event", body={"id": id or tx.new_id()}))
         if (before := runs.by_trigger_key(tx, known)) is not None:
             return _repeated(tx, before, key, id, told, content)

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.parameters import effective
-from riparian.assets.partitions import NOTHING
+from riparian.assets.partitions import NOTHING, Dynamic
 from riparian.assets.retry import Retry
 from riparian.scheduler import ending
 from riparian.scheduler.core import flow, limits
@@ -22,7 +22,7 @@ from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import decode, encode
 from riparian.scheduler.core.ranks import RunClass, lift
 from riparian.scheduler.core.seeds import seed
-from riparian.storage.metadata import counters, files, origins, runs, versions
+from riparian.storage.metadata import counters, dimensions, files, origins, runs, versions
 from riparian.storage.metadata.database import Tx
 
 MOST_MAPPED = 10 * flow.MOST_ITEMS
@@ -51,6 +51,8 @@ class Plan:
         run_class = RunClass.BACKFILL if decision.late else RunClass.CURRENT
         pins = [self._pin(i, i.now) for i in facts.inputs if i.now is not None]
         sets = frozenset(o for i in facts.inputs if i.now is not None for o in i.now.origins)
+        # What is made for a key tells that there is this key.
+        sets |= self._learned(workflow, partition)
         # What is waited for decides that and when the run is made, so it restricts too, consumed or not.
         named = frozenset(i.edge.asset for i in facts.inputs)
         params = effective(workflow.parameters, decision.cause.body.get("params", {}))
@@ -111,6 +113,11 @@ class Plan:
                 ending.fail(self._tx, run, fault)
             else:
                 ending.complete(self._tx, self._graph, run)
+
+    def _learned(self, workflow: WorkflowSpec, partition: str) -> frozenset[str]:
+        dimension = self._graph.dimensions.of(workflow.key) if isinstance(workflow.partitions, Dynamic) else None
+        row = dimensions.get(self._tx, dimension, partition) if dimension is not None else None
+        return frozenset() if row is None else frozenset([str(row.origins)])
 
     def _union(self, sets: frozenset[str], named: frozenset[str]) -> str:
         key = (sets, named)
@@ -298,10 +305,14 @@ INGEST_RETRY = Retry(attempts=6, delay_seconds=1.0, factor=3.0)
 
 def plan_ingest(tx: Tx, graph: Graph, source: str, partition: str) -> str | None:
     """Plans the taking in of the source partition's next ready file and returns the run; None when none is ready, or
-    when one is being taken in: files of one partition become versions in the order in which they were seen."""
+    when one is being taken in: files of one partition become versions in the order in which they were seen. A file of a
+    key that was taken out, or for which there is no room, waits."""
     spec = graph.assets.get(source)  # type: ignore[call-overload]  # a text is looked up among keys
     row = files.next_ready(tx, source, partition)
     if spec is None or spec.arrives is None or row is None or runs.is_unfinished(tx, source, partition):
+        return None
+    if isinstance(spec.partitions, Dynamic) and (why := _kept_out(tx, graph, source, partition)):
+        files.wait(tx, row, why)
         return None
     cause = Cause(kind="file", body={"path": row.path, "fingerprint": row.fingerprint, "seq": row.seq})
     values = source_run(tx, source, partition, cause)
@@ -317,6 +328,17 @@ def plan_ingest(tx: Tx, graph: Graph, source: str, partition: str) -> str | None
     runs.add(tx, [values], [step_values(tx, run, step)])
     files.ingesting(tx, row, run)
     return run
+
+
+def _kept_out(tx: Tx, graph: Graph, source: str, partition: str) -> str:
+    dimension = graph.dimensions.of(source)
+    assert dimension is not None  # noqa: S101 - the source is partitioned by one
+    row = dimensions.get(tx, dimension, partition)
+    if row is not None and row.removed_at is not None:
+        return f"the key was taken out of {dimension.name}; it is taken in when somebody adds it again"
+    if row is None and dimensions.is_full(tx, dimension):
+        return f"{dimension.name} has {dimensions.MOST_KEYS:,} keys already; take out some, and add this one"
+    return ""
 
 
 def source_run(tx: Tx, source: str, partition: str, cause: Cause) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import Static, fits
+from riparian.assets.partitions import Dynamic, Static, fits
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph, reads_otherwise
-from riparian.storage.metadata import made, staleness
+from riparian.storage.metadata import dimensions, made, staleness
 from riparian.storage.metadata.database import Tx
 
 Rebuild = Literal["none", "latest", "all"]
@@ -32,11 +32,13 @@ class Stale:
 def stale(tx: Tx, graph: Graph, keys: Collection[str]) -> dict[str, Stale]:
     """Returns what ``graph`` makes stale of what each of these workflows made, in one pass over all of it."""
     found: dict[str, Stale] = defaultdict(Stale)
-    for one in made.last(tx):
+    last = made.last(tx)
+    gone = dimensions.gone(tx, graph, ((one.workflow, one.partition) for one in last))
+    for one in last:
         if one.workflow not in keys or (spec := graph.workflows.get(one.workflow)) is None:
             continue
         of = found[one.workflow]
-        if not fits(spec.partitions, one.partition):
+        if not fits(spec.partitions, one.partition) or (one.workflow, one.partition) in gone:
             of.former += 1
             continue
         of.newest = max(of.newest, one.partition)
@@ -51,11 +53,11 @@ def stale(tx: Tx, graph: Graph, keys: Collection[str]) -> dict[str, Stale]:
 
 
 def chosen(workflow: WorkflowSpec, of: Stale, rebuild: Rebuild) -> list[str]:
-    """Returns the stale partitions that a rebuild makes anew: of static keys each is the latest, and what is manual is
+    """Returns the stale partitions that a rebuild makes anew: of keys each is the latest, and what is manual is
     made only by request."""
     if rebuild == "none" or workflow.trigger.is_manual:
         return []
-    if rebuild == "all" or isinstance(workflow.partitions, Static):
+    if rebuild == "all" or isinstance(workflow.partitions, Static | Dynamic):
         return of.partitions
     return [p for p in of.partitions if p == of.newest]
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Partitions, Static, Windows, fits
+from riparian.assets.partitions import EVERYTHING, WHOLE, Dynamic, Interval, Partitions, Static, Windows, fits
 from riparian.assets.policy import Principal
 from riparian.assets.rules import check
 from riparian.scheduler import clock
@@ -214,7 +214,7 @@ def _adopt(
     tx: Tx, graph: Graph, manifest: Manifest, before: Manifest | None
 ) -> tuple[list[str], list[str], list[str], set[str]]:
     """Notes new, changed and removed workflows, and returns them and which of the new ones only come back. A new one
-    runs once, for its newest partition or each static key; one that asks for what is missing, for each partition that
+    runs once, for its newest partition or each key; one that asks for what is missing, for each partition that
     its inputs have; one that comes back soon, also for all that it waited for."""
     known = workflows.of_project(tx, manifest.project)
     old = {w.key: w for w in (before.workflows if before else ())}
@@ -243,7 +243,7 @@ def _adopt(
             row |= {"first_partition": first or "", "news_seq": known[w.key].news_seq}
             marks.append((w.key, EVERYTHING, ""))
         rows.append({"news_seq": adopted_seq, **row})
-        if isinstance(w.partitions, Static) or w.trigger.absences(w.produces):
+        if isinstance(w.partitions, Static | Dynamic) or w.trigger.absences(w.produces):
             marks.append((w.key, EVERYTHING, ""))
         if first is not None:
             marks.append((w.key, Interval(first, first), ""))
@@ -311,6 +311,8 @@ def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None
         return WHOLE
     if cutting_inputs(graph, workflow.key):
         return runnable.latest(tx, graph, workflow.key)
+    if isinstance(workflow.partitions, Dynamic):
+        return None
     if isinstance(workflow.partitions, Static):
         return workflow.partitions.keys[0]
     return workflow.partitions.near(tx.now)

@@ -50,8 +50,13 @@ def materialize(
     """
     params = params or {}
     _check(params)
+
     # Before the one place at the writer is taken: what is close to a mistyped partition takes long to find.
-    wanted = plane.db.read(lambda tx: partition_of(asked_for(plane.access.judge(tx, by), key), partition))
+    def named(tx: Tx) -> str:
+        judge = plane.access.judge(tx, by)
+        return partition_of(judge, asked_for(judge, key), partition)
+
+    wanted = plane.db.read(named)
 
     def given(workflow: WorkflowSpec) -> dict[str, Any]:
         try:
@@ -61,8 +66,9 @@ def materialize(
 
     def write(tx: Tx) -> Requested:
         graph = plane.graphs.at(tx)
-        workflow = asked_for(plane.access.judge(tx, by), key)
-        expect_still(workflow, wanted)
+        judge = plane.access.judge(tx, by)
+        workflow = asked_for(judge, key)
+        expect_still(judge, workflow, wanted)
         target = (workflow.key, wanted)
         cause = Cause(kind="request", body={"id": tx.new_id(), "by": by.name, "params": given(workflow)})
         audit.append(tx, by=by.name, act="materialize", on=key, detail=target[1])

@@ -8,7 +8,7 @@ from typing import Any
 from riparian.assets.errors import Conflict, Invalid
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.parameters import judged
-from riparian.assets.partitions import fits
+from riparian.assets.partitions.base import one
 from riparian.assets.policy import Principal
 from riparian.scheduler.cancel import operated
 from riparian.scheduler.core.facts import Cause
@@ -17,7 +17,7 @@ from riparian.scheduler.plane import Plane
 from riparian.scheduler.request import Requested, ask
 from riparian.scheduler.resume import resume
 from riparian.storage.access.rights import Judge
-from riparian.storage.metadata import audit
+from riparian.storage.metadata import audit, runnable
 from riparian.storage.metadata.catalogue import AnyRow
 from riparian.storage.metadata.database import Tx
 
@@ -42,7 +42,7 @@ def rerun(plane: Plane, run_id: str, by: Principal, *, from_failed: bool = False
         if workflow is None:
             raise Conflict(f"the run {run_id} can not be run again: its workflow {row.workflow} is declared no more")
         judge.require_makes(workflow, "run")
-        if not fits(workflow.partitions, row.partition):
+        if not runnable.partitions(tx, graph, row.workflow, one(row.partition), 1):
             raise Conflict(
                 f"the run {run_id} can not be run again: {row.workflow} has no partition {row.partition!r} any more"
             )

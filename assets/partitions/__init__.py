@@ -2,7 +2,8 @@
 
 One file for each kind of partitions, and one for the mappings between them. A kind is a value with a ``name``; it knows
 its keys (``parse``), how many of them lie in an interval (``count``, ``within``, ``clip``) and its JSON. Those by time
-are ``Windows``, which know instants too.
+are ``Windows``, which know instants too. ``Dynamic`` knows only what can be a key: those that there are lie in the
+catalogue.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from riparian.assets.fields import LIST, TEXT, Kinds, judge
 from riparian.assets.partitions.base import EVERYTHING, NOTHING, WHOLE, Interval, Keys
 from riparian.assets.partitions.cron import Cron
 from riparian.assets.partitions.daily import Daily
+from riparian.assets.partitions.dynamic import Dynamic
 from riparian.assets.partitions.hourly import Hourly
 from riparian.assets.partitions.mappings import (
     MAPPINGS,
@@ -34,14 +36,15 @@ from riparian.assets.partitions.static import Static
 from riparian.assets.partitions.weekly import Weekly
 from riparian.assets.partitions.windows import Windows
 
-Partitions = Windows | Static
+Partitions = Windows | Static | Dynamic
 """Every partition definition there is. ``None`` stands for an asset in one piece."""
 
-KINDS = (Hourly, Daily, Weekly, Monthly, Cron, Static)
+KINDS = (Hourly, Daily, Weekly, Monthly, Cron, Static, Dynamic)
 
 
 def fits(partitions: Partitions | None, key: str) -> bool:
-    """Whether ``key`` is a partition of an asset that is cut so (None: in one piece)."""
+    """Whether ``key`` is a partition of an asset that is cut so (None: in one piece), or could be where the catalogue
+    alone knows the keys."""
     if partitions is None:
         return key == WHOLE
     if isinstance(partitions, Static):
@@ -63,6 +66,7 @@ _FIELDS: dict[str, dict[str, Kinds]] = {
     "monthly": _DATED,
     "cron": {**_DATED, "expression": TEXT},
     "static": {"kind": TEXT, "name": TEXT, "keys": LIST},
+    "dynamic": {"kind": TEXT, "name": TEXT},
 }
 
 
@@ -87,6 +91,8 @@ def partitions_from_json(body: dict[str, Any] | None) -> Partitions | None:
             return Cron(body["name"], body["expression"], body["start"], body.get("end"), zone)
         case "static":
             return Static(body["name"], body["keys"])
+        case "dynamic":
+            return Dynamic(body["name"])
         case other:
             known = ", ".join(repr(name) for name in _FIELDS)
             raise DeclarationError(f"unknown partitions {other!r}; this version knows {known}")
@@ -102,6 +108,7 @@ __all__ = [
     "ByKey",
     "Cron",
     "Daily",
+    "Dynamic",
     "Fixed",
     "Hourly",
     "Identity",

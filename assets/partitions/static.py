@@ -40,11 +40,7 @@ class Static:
                 "by day, or leave it in one piece"
             )
         for key in listed:
-            if not isinstance(key, str) or not _KEY.fullmatch(key):
-                raise DeclarationError(
-                    f"{where}: {key!r} can not be a key; write at most 200 letters, digits, '.', '_' and '-', "
-                    "beginning with a letter or a digit, such as 'eu' or 'us-east'"
-                )
+            check_key(key, where)
         for key, following in pairwise(listed):
             if key == following:
                 raise DeclarationError(f"{where} has the key {key!r} twice; name it once")
@@ -93,3 +89,12 @@ class Static:
         return f"Static({self.name!r}, [{self._listed()}])"
 
     __repr__ = __str__
+
+
+def check_key(key: object, where: str) -> None:
+    """Raises DeclarationError, whose message begins with ``where``, for what can not name a partition."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise DeclarationError(
+            f"{where}: {key!r:.300} can not be a key; write at most 200 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or a digit, such as 'eu' or 'us-east'"
+        )

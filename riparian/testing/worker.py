@@ -152,6 +152,7 @@ def _report(lease: Lease, how: str, outcome: Outcome) -> Report:
         error=outcome.error,
         retryable=outcome.retryable,
         raised=outcome.raised,
+        partitions=outcome.partitions,
     )
 
 

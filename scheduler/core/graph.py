@@ -13,6 +13,7 @@ from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpe
 from riparian.assets.often import often_made
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Keys, Partitions, Windows
 from riparian.scheduler.core import limits
+from riparian.scheduler.core.dimensions import Dimensions
 
 
 @often_made
@@ -84,7 +85,7 @@ class Graph:
     """The current declarations of all projects. It never changes; an apply makes a new one."""
 
     def __init__(self, manifests: Iterable[Manifest]) -> None:
-        manifests = tuple(manifests)
+        self._manifests = manifests = tuple(manifests)
         self.assets: Mapping[AssetKey, AssetSpec] = {a.key: a for m in manifests for a in m.assets}
         self.workflows: Mapping[str, WorkflowSpec] = {w.key: w for m in manifests for w in m.workflows}
         self.bundles: Mapping[str, str] = {w.key: m.bundle for m in manifests for w in m.workflows}
@@ -136,6 +137,11 @@ class Graph:
     def limits(self) -> Mapping[str, int]:
         """How many may be under each declared limit, by its name."""
         return limits.declared(self.workflows.values())
+
+    @cached_property
+    def dimensions(self) -> Dimensions:
+        """The dimensions whose keys are added in use."""
+        return Dimensions(self._manifests)
 
     @cached_property
     def depth(self) -> Mapping[str, int]:

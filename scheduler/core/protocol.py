@@ -173,7 +173,8 @@ class Report:
     because the function returned NoUpdate for it), ``failed`` (the function raised,
     or an input could not be read; ``error`` is what a person should read), ``timed_out``, ``lost`` (its process died)
     or ``released`` (never started). ``retryable`` is false where another try must end the same way. ``raised`` are the
-    names of what the function raised: the exception's class and those above it, with their modules.
+    names of what the function raised: the exception's class and those above it, with their modules. ``partitions`` are
+    keys that a success adds when its run ends, by dimension.
     """
 
     step: str
@@ -186,6 +187,7 @@ class Report:
     error: str | None = None
     retryable: bool = True
     raised: tuple[str, ...] = ()
+    partitions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,8 +50,8 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
-    """Child to supervisor, its last word: ``succeeded`` with all outputs but those that are ``unchanged``, or not, with
-    an ``error`` to read."""
+    """Child to supervisor, its last word: ``succeeded`` with all outputs but those that are ``unchanged``, and with the
+    ``partitions`` to add, by dimension; or not, with an ``error`` to read."""
 
     succeeded: bool
     outputs: tuple[Written, ...] = ()
@@ -59,6 +59,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     error: str | None = None
     retryable: bool = True
     raised: tuple[str, ...] = ()
+    partitions: dict[str, tuple[str, ...]] = {}
 
 
 FromChild = Begun | Outcome

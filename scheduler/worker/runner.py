@@ -41,10 +41,10 @@ def attempt(
     """
     process = os.getpid()
     try:
-        outputs = _work(lease, open_store(storage_url), process)
+        outputs, added = _work(lease, open_store(storage_url), process)
         made = {written.asset for written in outputs}
         unchanged = tuple(output.asset for output in lease.outputs if output.asset not in made)
-        outcome = Outcome(succeeded=True, outputs=outputs, unchanged=unchanged)
+        outcome = Outcome(succeeded=True, outputs=outputs, unchanged=unchanged, partitions=added)
         _refuse_endless(outcome)
     except BaseException as exc:  # noqa: BLE001 -- SystemExit and friends of user code are failures like any other
         outcome = failure(exc, bundle)
@@ -87,8 +87,10 @@ def open_store(url: str) -> Objects:
     return Objects(url, **json.loads(os.environ.get("RIPARIAN_STORAGE_OPTIONS") or "{}"))
 
 
-def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
+def _work(lease: Lease, objects: Objects, process: int) -> tuple[tuple[Written, ...], dict[str, tuple[str, ...]]]:
+    """Returns what was written, and the partitions that the function added."""
     written: tuple[Written, ...]
+    added: dict[str, tuple[str, ...]] = {}
     if lease.ingest is not None:
         (output,) = lease.outputs
         written = (copy_in(objects, output.directory, output.asset, lease.ingest),)
@@ -98,11 +100,13 @@ def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
         dates = {name: date.fromisoformat(lease.constants[name]) for name in lease.dates}
         arguments = {**lease.constants, **dates, **{i.parameter: read_input(objects, i) for i in lease.inputs}}
         if lease.entry.context is not None:
-            arguments[lease.entry.context] = _context(lease)
+            context = arguments[lease.entry.context] = _context(lease)
         try:
             value = function(**arguments)
         finally:
             _leave_unless(process)  # before it writes where its parent writes
+        if lease.entry.context is not None:
+            added = {name: tuple(keys) for name, keys in context.added.items()}
         written = tuple(
             write_value(objects, output.directory, output.asset, lease.entry.returns, one)
             for output, one in _share(value, lease.outputs)
@@ -117,7 +121,7 @@ def _work(lease: Lease, objects: Objects, process: int) -> tuple[Written, ...]:
         # A value that travels in the report leaves nothing in the directory that a manifest could list.
         if listed := [w for w in written if w.asset in here and w.objects]:
             write_manifest(objects, directory, listed)
-    return written
+    return written, added
 
 
 def seed_everything(seed: str) -> None:

@@ -335,6 +335,7 @@ class Supervisor:
                     error=message.error,
                     retryable=message.retryable,
                     raised=message.raised,
+                    partitions=message.partitions,
                 ),
             )
 
@@ -348,6 +349,7 @@ class Supervisor:
         error: str | None = None,
         retryable: bool = True,
         raised: tuple[str, ...] = (),
+        partitions: dict[str, tuple[str, ...]] | None = None,
     ) -> Report:
         lease = attempt.lease
         return Report(
@@ -361,6 +363,7 @@ class Supervisor:
             error=error,
             retryable=retryable,
             raised=raised,
+            partitions=partitions or {},
         )
 
     def _end(self, attempt: Attempt, outcome: str, why: str) -> None:

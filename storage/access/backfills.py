@@ -33,13 +33,13 @@ FAILURES = 100
 _SLICE = 400
 
 
-def interval(workflow: WorkflowSpec, lo: str | None, hi: str | None) -> Interval:
+def interval(judge: Judge, workflow: WorkflowSpec, lo: str | None, hi: str | None) -> Interval:
     """Returns the partitions that are meant; None is the first, or the last. Raises Invalid for what there is not."""
     if workflow.partitions is None:
         raise Invalid(f"{workflow.key} is not partitioned: `riparian run {workflow.key}` makes it anew")
     found = Interval(
-        EVERYTHING.lo if lo is None else partition_of(workflow, lo),
-        EVERYTHING.hi if hi is None else partition_of(workflow, hi),
+        EVERYTHING.lo if lo is None else partition_of(judge, workflow, lo),
+        EVERYTHING.hi if hi is None else partition_of(judge, workflow, hi),
     )
     if found.lo > found.hi:
         raise Invalid(f"from {lo} to {hi} there is nothing: write the earlier one first")
@@ -58,7 +58,7 @@ def preview(judge: Judge, key: str, lo: str | None, hi: str | None, only: Only) 
         raise judge.missing("asset", key)
     if workflow is None:
         raise Conflict(f"{key} is a source: others produce it; what is made from it can be backfilled")
-    wanted = interval(workflow, lo, hi)
+    wanted = interval(judge, workflow, lo, hi)
     found: dict[State, dict[str, Any]] = {}
     until, looked, first, truncated = time.monotonic() + MOST_SECONDS, 0, wanted.lo, False
     while True:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from riparian.assets.keys import AssetKey
+from riparian.assets.partitions import WHOLE
 from riparian.assets.policy import Policy
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.effective import effective, policy_of
@@ -14,9 +15,9 @@ from riparian.scheduler.core.facts import Facts
 from riparian.storage.access import runs
 from riparian.storage.access.assets import require
 from riparian.storage.access.pages import iso
-from riparian.storage.access.partitions import check_partition
+from riparian.storage.access.partitions import check_partition, may_name, partition_of
 from riparian.storage.access.rights import RESTRICTED, Judge
-from riparian.storage.metadata import catalogue, moments, planning, principals
+from riparian.storage.metadata import catalogue, dimensions, moments, planning, principals
 
 AT_LIMIT = "at_limit"
 
@@ -81,6 +82,9 @@ def _decided(judge: Judge, key: str, facts: Facts | None) -> tuple[str, str]:
         return "removed", "it is declared no more; its versions are kept"
     if facts is None:
         return "source", "it is a source: a new version comes when what it observes changes"
+    target = (facts.workflow.key, facts.partition)
+    if dimensions.gone(judge.tx, judge.graph, [target]):
+        return "removed", "there is no such partition now; what was made of it is kept, and it can be added again"
     decision = planner.decide(facts)
     if decision.code in ("queued", "running") and facts.unfinished is not None:
         waits = runs.at_limit(judge, [facts.unfinished.run])
@@ -126,7 +130,11 @@ def _node(judge: Judge, node: Node) -> tuple[dict[str, Any], bool]:
 
 def _newest_partition(judge: Judge, key: str) -> str:
     newest = catalogue.newest_heads(judge.tx, [key]).get(key)
-    return "" if newest is None else str(newest.partition)
+    if newest is None:
+        return WHOLE
+    if not may_name(judge, key, newest.partition):
+        partition_of(judge, judge.graph.assets[AssetKey(key)], WHOLE)  # which says that one is to be named
+    return str(newest.partition)
 
 
 def _origin(judge: Judge, asset: str) -> dict[str, Any]:

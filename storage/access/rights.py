@@ -13,11 +13,13 @@ from datetime import UTC, datetime, timedelta
 from riparian.assets.errors import NotFound, Refused
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import Dynamic
 from riparian.assets.policy import Policy, Principal
+from riparian.scheduler.core.dimensions import Dimension
 from riparian.scheduler.core.effective import Denial, Restriction, denials, effective, owns, policy_of, unknown
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.limits import NOTHING_SET, Limits
-from riparian.storage.metadata import catalogue, policies
+from riparian.storage.metadata import catalogue, dimensions, policies
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.principals import Bearer
 
@@ -148,9 +150,21 @@ class Judge:
 
     def awaits(self, workflow: str) -> bool:
         """Whether the principal may know what the workflow waits for: they own what it makes, or will be admitted by
-        all that this will come from."""
+        all that this will come from, and that its partitions were learned from."""
         makes = self.graph.makes(workflow)
-        return any(self.owns(a) for a in makes) or (bool(makes) and all(self._within_bound(a) for a in makes))
+        if any(self.owns(a) for a in makes):
+            return True
+        return bool(makes) and all(self._within_bound(a) for a in makes) and self._may_name_all(workflow)
+
+    def may_name(self, dimension: Dimension, origin_set: str) -> bool:
+        """Whether the principal, who may know of the dimension, may know of a key that was learned from that set."""
+        return any(self.owns(a) for a in dimension.assets) or self.permits(origin_set)
+
+    def _may_name_all(self, workflow: str) -> bool:
+        """Whether the principal may know of every partition that the workflow could run for."""
+        spec = self.graph.workflows.get(workflow)
+        dimension = self.graph.dimensions.of(workflow) if spec and isinstance(spec.partitions, Dynamic) else None
+        return dimension is None or all(self.may_name(dimension, s) for s in dimensions.counts(self.tx, dimension))
 
     def head_origins(self, asset: str) -> dict[str, int]:
         """Returns how many heads of the asset carry which origin set."""

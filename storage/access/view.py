@@ -16,7 +16,7 @@ from riparian.assets.errors import NotFound, Refused
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.backfills import Only
 from riparian.scheduler.core.protocol import StoredObject
-from riparian.storage.access import assets, backfills, checks, data, files, lineage, plan, reasons, runs
+from riparian.storage.access import assets, backfills, checks, data, dimensions, files, lineage, plan, reasons, runs
 from riparian.storage.access.data import Download
 from riparian.storage.access.pages import Page, iso
 from riparian.storage.access.rights import Judge
@@ -131,6 +131,22 @@ class View:
     def plan(self, cursor: str | None = None, limit: int = 100) -> Page:
         """Returns what is about to happen: queued runs, and what is held or waits, each with its reason."""
         return self._ask(lambda j: plan.pending(j, cursor, limit))
+
+    def dimensions(self) -> list[dict[str, Any]]:
+        """Returns the dimensions that the principal may know of, whose keys are added in use."""
+        return self._ask(dimensions.listing)
+
+    def keys(
+        self,
+        name: str,
+        project: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+        *,
+        removed: bool = False,
+    ) -> Page:
+        """Returns the keys of a dimension, in order; also those that were taken out, where they are asked for."""
+        return self._ask(lambda j: dimensions.keys(j, name, project, cursor, limit, removed=removed))
 
     def backfills(self, cursor: str | None = None, limit: int = 100) -> Page:
         """Returns the backfills that the principal may know of, newest first."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Select, Text, TypeDecorator, bindparam
@@ -52,10 +53,13 @@ def among(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     return column.op("IN", return_type=Boolean())(_Each(bindparam(name, type_=_Texts())))
 
 
-def in_keys(tx: Tx, statement: Select[Any], keys: Iterable[str]) -> Iterator[Any]:
-    """Yields the statement's rows for all ``keys``, few statements for many of them."""
+def in_keys(
+    tx: Tx, statement: Select[Any], keys: Iterable[str], also: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Any]:
+    """Yields the statement's rows for all ``keys``, few statements for many of them; ``also`` are its other
+    parameters."""
     for chunk in _chunks(sorted(set(keys))):
-        yield from tx.conn.execute(statement, {"keys": chunk})
+        yield from tx.conn.execute(statement, {"keys": chunk, **also})
 
 
 def in_pairs(tx: Tx, statement: Select[Any], pairs: Iterable[tuple[str, str]]) -> Iterator[Any]:

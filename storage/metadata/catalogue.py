@@ -165,7 +165,7 @@ _HELD = (
 # What is decided and needs nothing; what is held is listed as such.
 _SETTLED = (
     *("run", "queued", "running", "up_to_date", "unchanged", "manual", "not_asked"),
-    *("waiting_for", "upstream_failed", "planner_failed"),
+    *("waiting_for", "upstream_failed", "planner_failed", "removed"),
 )
 _WAITING = (
     select(reason.c.workflow, reason.c.partition)

@@ -67,7 +67,12 @@ _OF_RUN = select(file).where(file.c.run == bindparam("r"))
 _SET_RUN = (
     update(file)
     .where(file.c.source == bindparam("s"), file.c.path == bindparam("p"), file.c.fingerprint == bindparam("f"))
-    .values(state="ingesting", run=bindparam("r"), changed_at=bindparam("now"))
+    .values(state="ingesting", reason="", run=bindparam("r"), changed_at=bindparam("now"))
+)
+_WAIT = (
+    update(file)
+    .where(file.c.source == bindparam("s"), file.c.path == bindparam("p"), file.c.fingerprint == bindparam("f"))
+    .values(reason=bindparam("why"))
 )
 _END = (
     update(file)
@@ -119,6 +124,11 @@ def next_ready(tx: Tx, source: str, partition: str) -> Row[Any] | None:
 def ingesting(tx: Tx, row: Row[Any], run: str) -> None:
     """Ties the ledger row to the run that takes it in."""
     tx.conn.execute(_SET_RUN, {"s": row.source, "p": row.path, "f": row.fingerprint, "r": run, "now": tx.now})
+
+
+def wait(tx: Tx, row: Row[Any], reason: str) -> None:
+    """Notes why a ready file is not taken in yet."""
+    tx.conn.execute(_WAIT, {"s": row.source, "p": row.path, "f": row.fingerprint, "why": reason})
 
 
 def is_outdated(tx: Tx, run: str) -> bool:

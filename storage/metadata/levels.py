@@ -13,7 +13,18 @@ from sqlalchemy import Row, bindparam, select
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, AllPartitions, Interval, Keys, Last, Partitions, Windows, fits
+from riparian.assets.partitions import (
+    EVERYTHING,
+    WHOLE,
+    AllPartitions,
+    Dynamic,
+    Interval,
+    Keys,
+    Last,
+    Partitions,
+    Windows,
+    fits,
+)
 from riparian.scheduler.core import digests
 from riparian.scheduler.core.facts import InputFacts, Lack, Level, Target
 from riparian.scheduler.core.graph import Edge, Graph
@@ -89,7 +100,7 @@ class Levels:
             seq, news, current = (max(r._mapping[c] for r in rows) for c in (head.c.seq, head.c.news, head.c.current))
             now = Level(seq, digest, tuple(sorted({r.origins for r in rows})), None, news, current)
             return now, None, tuple(part for i, found in looked for part in _parts(i, found))
-        of = sum(edge.cut.count(i) for i in keys) if edge.cut is not None else 0
+        of = 0 if edge.cut is None or isinstance(edge.cut, Dynamic) else sum(edge.cut.count(i) for i in keys)
         lack = Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
         return None, lack, keys
 

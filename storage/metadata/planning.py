@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import Static
+from riparian.assets.partitions import Dynamic, Static
 from riparian.scheduler.core.facts import Cause, Facts, Schedule, Target, Unfinished
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata import blockers, levels, moments, schedules
@@ -93,7 +93,7 @@ def _unfinished(row: Any) -> Unfinished:
 def _baseline(spec: WorkflowSpec, row: Any, partition: str) -> int:
     """What moved before the workflow was adopted is history, but for what a new one runs for: one partition, or each
     that is there from the start."""
-    own = row is None or row.first_partition == partition or isinstance(spec.partitions, Static)
+    own = row is None or row.first_partition == partition or isinstance(spec.partitions, Static | Dynamic)
     return 0 if own else int(row.news_seq)
 
 

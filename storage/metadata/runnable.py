@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from riparian.assets.partitions import WHOLE, Identity, Interval, Windows, fits
+from riparian.assets.partitions import WHOLE, Dynamic, Identity, Interval, Static, Windows, fits
 from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
-from riparian.storage.metadata import levels, schedules
+from riparian.storage.metadata import dimensions, levels, schedules
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import consumed, head, workflow
 
@@ -19,20 +19,29 @@ _CONSUMED_PARTITIONS = select(consumed.c.partition).where(
 _HEAD_PARTITIONS = select(head.c.partition).where(
     head.c.asset == bindparam("asset"), head.c.partition.between(bindparam("lo"), bindparam("hi"))
 )
+# The same, of keys that are added in use, without those that were taken out.
+_CONSUMED_LIVE = dimensions.alive(_CONSUMED_PARTITIONS, consumed.c.partition)
+_HEAD_LIVE = dimensions.alive(_HEAD_PARTITIONS, head.c.partition)
 
 
 def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
     """Returns, in order, at most ``limit`` partitions in ``interval`` that ``key`` could run for: those it ran for, and
     those of its inputs that share its partitions; where there is none such, those that it would run for by itself.
-    An interval of one partition is that partition."""
+    An interval of one partition is that partition. What was taken out of a dimension is not among them."""
     spec = graph.workflows.get(key)
+    dimension = graph.dimensions.of(key) if spec is not None and isinstance(spec.partitions, Dynamic) else None
     if interval.lo == interval.hi:
-        return [interval.lo] if spec is None or fits(spec.partitions, interval.lo) else []
-    bounds = {"lo": interval.lo, "hi": interval.hi}
-    statements: list[tuple[Select[Any], dict[str, str]]] = [(_CONSUMED_PARTITIONS, {"workflow": key, **bounds})]
+        is_one = spec is None or fits(spec.partitions, interval.lo)
+        is_one = is_one and (dimension is None or dimensions.is_live(tx, dimension, interval.lo))
+        return [interval.lo] if is_one else []
+    if dimension is not None and follows_clock(graph, key):
+        return dimensions.within(tx, dimension, interval, limit)
+    bounds = {"lo": interval.lo, "hi": interval.hi, **(dimensions.named(dimension) if dimension is not None else {})}
+    ran, there = (_CONSUMED_PARTITIONS, _HEAD_PARTITIONS) if dimension is None else (_CONSUMED_LIVE, _HEAD_LIVE)
+    statements: list[tuple[Select[Any], dict[str, str]]] = [(ran, {"workflow": key, **bounds})]
     edges = cutting_inputs(graph, key)
     same = [e for e in edges if e.input and isinstance(e.input.mapping, Identity)]
-    statements += [(_HEAD_PARTITIONS, {"asset": e.asset, **bounds}) for e in same]
+    statements += [(there, {"asset": e.asset, **bounds}) for e in same]
     found = {p for p in _own_partitions(tx, graph, key) if p in interval}
     for statement, params in statements:
         ordered = statement.order_by(statement.selected_columns[0]).limit(limit)
@@ -69,9 +78,11 @@ def _through(tx: Tx, edge: Edge, interval: Interval, limit: int) -> list[str]:
     """Returns, in order, at most ``limit`` of the workflow's partitions in ``interval`` for which the input has any
     partition. Costs what it returns: from each that is found it leaps behind what that one needs."""
     own = edge.workflow.partitions
+    if own is None or isinstance(own, Dynamic):
+        return []  # of keys that are added in use only the same ones are meant
     found: list[str] = []
-    at: Interval | None = own.clip(interval) if own is not None else None
-    while own is not None and at is not None and len(found) < limit:
+    at: Interval | None = own.clip(interval)
+    while at is not None and len(found) < limit:
         there = [p for keys in edge.up(at) if (p := _first_head(tx, edge.asset, keys)) is not None]
         needing = [k for p in there for i in edge.down(Interval(p, p)) if (k := _both(i, at)) is not None]
         if not needing:
@@ -101,7 +112,7 @@ def _own_partitions(tx: Tx, graph: Graph, key: str) -> set[str]:
         return set()
     cut = graph.workflows[key].partitions
     if not isinstance(cut, Windows):
-        return set(cut.keys) if cut else set()
+        return set(cut.keys) if isinstance(cut, Static) else set()
     first = tx.conn.execute(_FIRST_PARTITION, {"workflow": key}).scalar()
     ticks = schedules.standing(tx, graph, [key]).get(key, ())
     return {first or WHOLE, *(cut.ticked(s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)}

@@ -165,6 +165,17 @@ _CANCEL_REST = (
     .where(step.c.run == bindparam("run_id"), _IS_OPEN)
     .values(state="cancelled", epoch=step.c.epoch + 1, session=None)
 )
+# Written out and not bound: only then does a database see that the partial index of unfinished runs serves.
+_QUEUED = select(run).where(
+    run.c.workflow == bindparam("w"),
+    run.c.partition == bindparam("p"),
+    text("run.state IN ('queued', 'running')"),
+    run.c.state == "queued",
+)
+_NOTE_PARTITIONS = update(step).where(step.c.id == bindparam("step_id")).values(partitions=bindparam("added"))
+_ADDED_PARTITIONS = select(step.c.partitions).where(
+    step.c.run == bindparam("run_id"), step.c.state == "succeeded", step.c.partitions.is_not(None)
+)
 _LAST = (
     select(run.c.id)
     .where(run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"))
@@ -299,6 +310,21 @@ def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
         new["new_waits_for"] = BACK_OFF
     if tx.conn.execute(_MOVE_STEP[to], {"step_id": step_id, **new}).rowcount != 1:
         raise RuntimeError(f"step {step_id} can not become {to} from what it is now")
+
+
+def queued(tx: Tx, workflow: str, partition: str) -> Row[Any] | None:
+    """Returns the workflow partition's run that no worker has touched; None when there is none."""
+    return tx.conn.execute(_QUEUED, {"w": workflow, "p": partition}).first()
+
+
+def note_partitions(tx: Tx, step_id: str, added: str) -> None:
+    """Keeps what the step adds to dimensions, JSON {dimension: [keys]}, until its run ends."""
+    tx.conn.execute(_NOTE_PARTITIONS, {"step_id": step_id, "added": added})
+
+
+def added_partitions(tx: Tx, run_id: str) -> list[str]:
+    """Returns what the steps of the run add."""
+    return list(tx.conn.execute(_ADDED_PARTITIONS, {"run_id": run_id}).scalars())
 
 
 def end(tx: Tx, ending: Row[*tuple[Any, ...]], state: str, error: str | None = None) -> None:

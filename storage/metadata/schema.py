@@ -298,6 +298,7 @@ step = Table(
     # of a ready step: the name of the limit that it has no place under, @clock between two tries, else empty
     Column("waits_for", Name, nullable=False, server_default=""),
     Column("rank", BigInteger, nullable=False, server_default="0"),  # the lowest goes first, see core/ranks.py
+    Column("partitions", Text),  # JSON {dimension: [keys]} that a succeeded step adds when its run ends; NULL: none
     Index(None, "run", "task", "map_index"),
     # what a run still waits for
     Index(
@@ -448,6 +449,30 @@ backfill_item = Table(
     Column("asks", Integer, nullable=False, server_default="0"),  # how often its run was asked for: each is a cause
     Column("run", Name),  # its last run that ended
     Index(None, "backfill", "state", "partition"),
+)
+
+dynamic_key = Table(
+    "dynamic_key",
+    metadata,
+    # every key that a dimension of a project ever had; one that was taken out stays, as a tombstone
+    Column("project", Name, primary_key=True),
+    Column("dimension", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("origins", Name, nullable=False),  # what it was learned from: who may not read that may not know the key
+    Column("added_at", Micros, nullable=False),
+    Column("added_by", Name, nullable=False),  # a principal, or what added it: a workflow, a source
+    Column("removed_at", Micros),
+    Column("removed_by", Name),
+)
+
+dynamic_count = Table(
+    "dynamic_count",
+    metadata,
+    # how many keys a dimension has of each origin set, without those that were taken out
+    Column("project", Name, primary_key=True),
+    Column("dimension", Name, primary_key=True),
+    Column("origins", Name, primary_key=True),
+    Column("live", BigInteger, nullable=False),
 )
 
 schedule = Table(

@@ -46,6 +46,7 @@ _RELEASE = (
     .where(hold.c.blocker == bindparam("b"), hold.c.blocker_partition.in_([bindparam("bp"), ANY]))
     .returning(hold)
 )
+_LET_GO = delete(hold).where(hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p")).returning(hold)
 _RELEASE_FAULTY = delete(hold).where(hold.c.blocker == PLANNER).returning(hold)
 _HELD = select(hold.c.workflow, hold.c.partition).where(
     among(hold.c.workflow, "firsts"), among(hold.c.partition, "seconds")
@@ -185,6 +186,12 @@ def release(tx: Tx, workflow: str, partition: str) -> None:
     """Marks whatever waited for this workflow partition."""
     held = tx.conn.execute(_RELEASE, {"b": workflow, "bp": partition}).all()
     tx.many(_MARK_ANEW, _rows(tx, [(h.workflow, Interval(h.partition, h.partition), h.ask) for h in held]))
+
+
+def let_go(tx: Tx, workflow: str, partition: str) -> None:
+    """Marks the workflow partition in place of all that it waits for: it is none any more, which is seen then."""
+    held = tx.conn.execute(_LET_GO, {"w": workflow, "p": partition}).all()
+    mark(tx, [(workflow, Interval(partition, partition), h.ask) for h in held])
 
 
 def release_all(tx: Tx) -> None:

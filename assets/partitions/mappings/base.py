@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.partitions.base import EVERYTHING, WHOLE, Interval, Keys, one
+from riparian.assets.partitions.dynamic import Dynamic
 from riparian.assets.partitions.static import Static
 from riparian.assets.partitions.windows import Windows
 
-Cut = Windows | Static | None
+Cut = Windows | Static | Dynamic | None
 """How an asset is cut; None: it is in one piece."""
 
 LARGEST_NUMBER = 1_000_000
@@ -71,7 +72,7 @@ def each(own: Cut) -> Keys:
 
 
 def required_of(at_least: int | None, keys: Keys, other: Cut) -> int:
-    there = sum(other.count(k) for k in keys) if other is not None else 0
+    there = 0 if other is None or isinstance(other, Dynamic) else sum(other.count(k) for k in keys)
     return there if at_least is None else min(at_least, there)
 
 

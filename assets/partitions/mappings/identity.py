@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from riparian.assets.partitions.base import Interval, Keys
 from riparian.assets.partitions.mappings.base import Cut, Mapping
+from riparian.assets.partitions.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,6 @@ class Identity(Mapping):
         if type(own) is not type(other):
             return f"{own} and {other} have no partition in common", "Leave the mapping out, or write another"
         if not own.overlaps(other):
-            return f"{own} and {other} have no partition in common", "Let their days overlap"
+            remedy = "Let their days overlap" if isinstance(own, Windows) else "Give both keys of the same names"
+            return f"{own} and {other} have no partition in common", remedy
         return None

@@ -1,5 +1,5 @@
 """Limits, ranks and run time-outs; the moves of an asset in their order; what checks found; workflows that come back
-remember what they waited for; backfills."""
+remember what they waited for; backfills; keys of partitions that are added in use."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def upgrade() -> None:
     _news()
     _checks()
     _backfills()
+    _dynamic()
     _manifests()
 
 
@@ -117,6 +118,30 @@ def _backfills() -> None:
         for name in ("news", "current"):
             op.add_column(table, sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
         op.execute(f"UPDATE {table} SET news = seq, current = seq")  # noqa: S608 - two names of ours
+
+
+def _dynamic() -> None:
+    op.create_table(
+        "dynamic_key",
+        sa.Column("project", Name, nullable=False),
+        sa.Column("dimension", Name, nullable=False),
+        sa.Column("key", Name, nullable=False),
+        sa.Column("origins", Name, nullable=False),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.Column("added_by", Name, nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.Column("removed_by", Name, nullable=True),
+        sa.PrimaryKeyConstraint("project", "dimension", "key"),
+    )
+    op.create_table(
+        "dynamic_count",
+        sa.Column("project", Name, nullable=False),
+        sa.Column("dimension", Name, nullable=False),
+        sa.Column("origins", Name, nullable=False),
+        sa.Column("live", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("project", "dimension", "origins"),
+    )
+    op.add_column("step", sa.Column("partitions", sa.Text(), nullable=True))
 
 
 def _manifests() -> None:
