@@ -22,6 +22,7 @@ from riparian.api.rest import (
     definitions,
     files,
     health,
+    partitions,
     plan,
     policies,
     runs,
@@ -66,6 +67,6 @@ def create_app(plane: ControlPlane, dev: bool = False) -> FastAPI:
 def _rest() -> APIRouter:
     """Every route in here needs a caller: a new one can not forget to ask who it is."""
     router = APIRouter(dependencies=[Depends(current_view)], responses=REFUSALS)
-    for room in (assets, versions, policies, data, runs, backfills, files, plan, definitions, tokens):
+    for room in (assets, versions, policies, data, runs, backfills, partitions, files, plan, definitions, tokens):
         router.include_router(room.router)
     return router

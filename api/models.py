@@ -444,6 +444,37 @@ class BackfillDetail(BackfillOut):
     failures: list[BackfillFailure] = Field(description="The first hundred.")
 
 
+class KeysBody(Body):
+    keys: list[str] = Field(max_length=10_000, description="Letters, digits and `._-`, at most 200 of them in a key.")
+
+
+class KeysOut(BaseModel):
+    """What changed: the ``keys`` that were added, or taken out. The others were so already."""
+
+    name: str
+    project: str
+    keys: list[str]
+
+
+class DimensionOut(BaseModel):
+    """``keys`` and ``assets`` are those that you may know of."""
+
+    name: str
+    project: str
+    keys: int = Field(description="How many there are.")
+    assets: list[str] = Field(description="What is partitioned by them.")
+
+
+class KeyOut(BaseModel):
+    """``added_by`` and ``removed_by`` name a person or, where data brought the key, a workflow or a source."""
+
+    key: str
+    added_at: datetime
+    added_by: str
+    removed_at: datetime | None
+    removed_by: str | None
+
+
 class DefinitionOut(BaseModel):
     project: str
     seq: int

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from riparian.api.cli import backfills, declarations, doctor, planning, processes, reads, rights, runs, starting
+from riparian.api.cli import (
+    backfills,
+    declarations,
+    doctor,
+    partitions,
+    planning,
+    processes,
+    reads,
+    rights,
+    runs,
+    starting,
+)
 from riparian.api.cli.command import Root
 
 app = typer.Typer(
@@ -38,7 +49,7 @@ def root(
     """A data-aware scheduler in which the right to read a dataset flows downstream with the data."""
 
 
-for room in (starting, doctor, processes, declarations, planning, reads, runs, backfills, rights):
+for room in (starting, doctor, processes, declarations, planning, reads, runs, backfills, partitions, rights):
     room.install(app)
 
 

@@ -24,7 +24,7 @@ def test_every_door_but_health_needs_a_token(demo: Doors) -> None:
     }
     answers = {
         (method, path): demo.http.request(
-            method, path.format(key="k", version_id="v", run_id="r", token_id="t", backfill_id="b")
+            method, path.format(key="k", version_id="v", run_id="r", token_id="t", backfill_id="b", dimension="d")
         )
         for method, path in doors - OPEN
     }
@@ -118,7 +118,10 @@ def test_nobody_acts_as_somebody_else(doors: Doors) -> None:
     }
     answers = {
         (method, path): doors.ask(
-            method, path.format(key="demo.numbers", token_id="t", run_id="r", backfill_id="b"), json={}, headers=AS_ANA
+            method,
+            path.format(key="demo.numbers", token_id="t", run_id="r", backfill_id="b", dimension="d"),
+            json={},
+            headers=AS_ANA,
         )
         for method, path in changing
     }

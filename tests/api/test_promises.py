@@ -44,6 +44,9 @@ ASKING: dict[tuple[str, ...], tuple[str, ...]] = {
     ("backfill", "pause"): (NO_RUN,),
     ("backfill", "resume"): (NO_RUN,),
     ("backfill", "cancel"): (NO_RUN,),
+    ("partitions", "add"): ("nothing", "acme"),
+    ("partitions", "remove"): ("nothing", "acme"),
+    ("partitions", "list"): ("nothing",),
     ("token", "revoke"): (NO_RUN,),
     ("why",): (NOTHING,),
     ("checks",): (NOTHING,),
@@ -63,6 +66,7 @@ OTHERS = {("init",), ("doctor",), ("dev",), ("serve",), ("check",)}
 LOOKING = {
     *{("ls",), ("runs",), ("why",), ("checks",), ("lineage",), ("files",), ("data",), ("logs",), ("plan",)},
     ("backfills",),
+    ("partitions", "list"),
     ("policy", "show"),
 }
 """The commands that ask and change nothing. Only they can look as somebody else."""

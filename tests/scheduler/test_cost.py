@@ -20,6 +20,7 @@ LARGE = (
     "file",
     "hold",
     "origins",
+    "dynamic_key",
 )
 
 
