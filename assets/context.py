@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from riparian.assets.errors import Invalid
+from riparian.assets.errors import DeclarationError, Invalid
 from riparian.assets.partitions import WHOLE
 from riparian.assets.partitions.dynamic import MOST_ADDED, judged
 
@@ -40,9 +40,12 @@ class Context:
         succeeded, and never of one that failed. What is there already is left as it is; so is a key that somebody took
         out, which only people add again.
 
-        Raises DeclarationError for what can be no key, and Invalid when an attempt adds more than 10,000.
+        Raises Invalid for what can be no key, and when an attempt adds more than 10,000.
         """
-        keys = judged(dimension, keys)
+        try:
+            keys = judged(dimension, keys)
+        except DeclarationError as exc:
+            raise Invalid(str(exc)) from exc
         added = {**self.added, dimension: sorted({*self.added.get(dimension, ()), *keys})}
         if (count := sum(map(len, added.values()))) > MOST_ADDED:
             raise Invalid(f"{count:,} partitions are added by one attempt, {MOST_ADDED:,} are allowed; map over parts")

@@ -48,6 +48,18 @@ def _head(tx: Tx, key: str, partition: str | None) -> AnyRow | None:
     return catalogue.current(tx, key, partition)
 
 
+def keys(view: View, dimension: str) -> list[str]:
+    """Returns the keys of the dimension, in order."""
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = view.keys(dimension, None, cursor, 500)
+        found += [item["key"] for item in page.items]
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
 def runs_of(plane: Plane, workflow: str, partition: str | None) -> list[Run]:
     """Returns the workflow's runs, newest first."""
 

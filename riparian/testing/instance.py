@@ -16,7 +16,7 @@ from riparian.assets.keys import key_of
 from riparian.assets.manifest import AssetSpec
 from riparian.assets.partitions import WHOLE
 from riparian.assets.policy import Policy, Principal
-from riparian.scheduler import events, ingest, policies, principals, register, request
+from riparian.scheduler import dimensions, events, ingest, policies, principals, register, request
 from riparian.scheduler.control import ControlPlane
 from riparian.scheduler.core.effective import OWNERS
 from riparian.storage.access.view import View
@@ -112,6 +112,20 @@ class Instance:
         self._look()
 
     @plainly
+    def add_partitions(self, dimension: str, keys: Iterable[str]) -> None:
+        """Adds keys to a ``Dynamic`` dimension, as `riparian partitions add` does; ``run`` does what follows."""
+        self._begin()
+        dimensions.add(self._plane, dimension, [*keys], OWNER)
+        self._look()
+
+    @plainly
+    def remove_partitions(self, dimension: str, keys: Iterable[str]) -> None:
+        """Takes keys out, as `riparian partitions remove` does."""
+        self._begin()
+        dimensions.remove(self._plane, dimension, [*keys], OWNER)
+        self._look()
+
+    @plainly
     def materialize(self, asset: object, partition: str = WHOLE, /, **params: Any) -> Any:
         """Asks for a run of the asset's workflow with ``params``, runs all that is ready, and returns the value.
 
@@ -190,9 +204,15 @@ class Instance:
         self.read(asset, partition)
         try:
             self._view(user).download(self._spec(asset).key, partition)
-        except (NotFound, Refused):
+        except (NotFound, Refused, Invalid):  # of a partition that is hidden it is told that there is none
             return False
         return True
+
+    @plainly
+    def partitions(self, dimension: str, *, as_user: str | None = None) -> list[str]:
+        """Returns the keys of a ``Dynamic`` dimension, in order; those that this person may know of."""
+        self._begin()
+        return facts.keys(self._view(as_user), dimension)
 
     @plainly
     def runs(self, asset: object, partition: str | None = None) -> list[Run]:

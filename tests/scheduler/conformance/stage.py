@@ -17,7 +17,7 @@ from riparian.assets.errors import RiparianError
 from riparian.assets.partitions import Daily, Partitions
 from riparian.assets.partitions import Mapping as Meant
 from riparian.assets.triggers import Trigger, eager, manual
-from riparian.scheduler import events, register, request
+from riparian.scheduler import dimensions, events, register, request
 from riparian.scheduler.core.protocol import Lease
 from riparian.storage.metadata.schema import run
 from tests.scheduler.conftest import ME, declared
@@ -33,7 +33,7 @@ class Case:
     time, ``sleep``: only then, ``pass``: nor then. ``done``: all that is planned succeeds, with what follows, ``fail
     b``: but b fails. ``start``: what is planned begins, ``finish``, ``break``: it succeeds, fails. ``ask b``: a person
     does. ``trigger b x``: the trigger is edited. ``edit x``: what ``edits`` calls so is declared from now on, ``rebuild
-    x``: and rebuilt.
+    x``: and rebuilt. ``add k``, ``remove k``: a key of the dimension k.
     ``restart``: of the control plane. ``why b``: the reason's code. ``holds``: what the first part of b's trigger says.
 
     What is refused makes ``refused``. At the end ``newest`` are made from the newest updates, and ``made`` says how
@@ -160,6 +160,12 @@ class Stage:
     def _ask(self, asset: str) -> None:
         name, _, partition = asset.removesuffix("]").partition("[")
         request.materialize(self.plant.plane, name, partition, ME)
+
+    def _add(self, key: str) -> None:
+        dimensions.add(self.plant.plane, "k", [key], ME)
+
+    def _remove(self, key: str) -> None:
+        dimensions.remove(self.plant.plane, "k", [key], ME)
 
     def _trigger(self, workflow: str, trigger: str) -> None:
         told = {"eager": eager(), "manual": manual()}[trigger]

@@ -7,7 +7,7 @@ that it was run against that version. Where the outcome here is another one, ``o
 import pytest
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.partitions import Hourly
+from riparian.assets.partitions import AllPartitions, Dynamic, Hourly
 from riparian.assets.triggers import eager, manual, missing, on_cron, on_update
 from riparian.scheduler import events
 from tests.scheduler.conformance.stage import Case, Stage, not_there, play, untold
@@ -16,6 +16,7 @@ from tests.scheduler.conftest import ME
 HOURLY = on_cron("0 * * * *")
 RUN = "run on 1.13.29"
 HOURS = Hourly("hour", "2024-01-01")
+KEYS = Dynamic("k")
 
 AB = {"b": ["a"]}
 
@@ -690,6 +691,79 @@ CASES = [
         ],
         newest=("c",),
         made={"b": 2, "c": 1},
+    ),
+    Case(
+        number="37 dynamic",
+        source="partition_scenarios.py::unpartitioned_to_dynamic_partitions",
+        title="one piece makes each key that was added",
+        edges=AB,
+        cuts={"b": KEYS},
+        script=[
+            ("add p1", ""),
+            ("add p2", ""),
+            ("a", "b[p1] b[p2]"),
+            ("done", ""),
+            ("look", ""),
+            ("add p3", "b[p3]"),
+            ("done", ""),
+            ("remove p1", ""),
+            ("a", "b[p2] b[p3]"),
+            ("done", ""),
+            ("add p1", "b[p1]"),
+            ("done", ""),
+        ],
+        ours="a key that is added later is made of what is there, and one that was taken out of nothing any more",
+    ),
+    Case(
+        number="37 whole",
+        source=RUN,
+        title="all keys make one piece",
+        edges=AB,
+        cuts={"a": KEYS},
+        mappings={("b", "a"): AllPartitions(at_least=2)},
+        script=[("add p1", ""), ("add p2", ""), ("a[p1]", ""), ("a[p2]", "b"), ("done", ""), ("add p3", "")],
+        ours="to wait for more than one key is said; for all that there are nobody could, as they come and go",
+    ),
+    Case(
+        number="41 dynamic",
+        source="test_required_but_nonexistent_condition.py",
+        title="a key that one input has not",
+        edges={"b": ["a", "c"]},
+        cuts=dict.fromkeys("abc", KEYS),
+        script=[
+            ("add p1", ""),
+            ("add p2", ""),
+            ("a[p1]", ""),
+            ("c[p1]", "b[p1]"),
+            ("a[p2]", ""),
+            ("why b p2", "waiting_for_input"),
+            ("a[p3]", "refused"),
+            ("done", ""),
+            ("c[p2]", "b[p2]"),
+        ],
+        ours="what has one dimension has the same keys; what lacks a version of one is waited for, and told",
+    ),
+    Case(
+        number="46 dynamic",
+        source="test_dep_condition.py::test_dep_missing_partitioned",
+        title="any input's news of a key, or each input's",
+        edges={"b": ["x", "y"], "c": ["x", "y"]},
+        cuts=dict.fromkeys("xybc", KEYS),
+        triggers={"c": on_update(all=True)},
+        script=[
+            ("add p1", ""),
+            ("add p2", ""),
+            ("x[p1]", ""),
+            ("y[p1]", "b[p1] c[p1]"),
+            ("x[p2]", ""),
+            ("y[p2]", "b[p2] c[p2]"),
+            ("done", ""),
+            ("x[p1]", "b[p1]"),
+            ("y[p2]", "b[p2]"),
+            ("done", ""),
+            ("y[p1]", "b[p1] c[p1]"),
+            ("done", ""),
+        ],
     ),
     Case(
         number="42",
