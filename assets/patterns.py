@@ -1,8 +1,8 @@
 """Which partition does the name of an arriving file stand for?
 
 A pattern is a path with placeholders, ``drop/flights_{day:%Y-%m-%d}.csv``. Where its name is the partitions' dimension,
-``{day}`` alone stands for the key of a window, such as ``YYYY-MM-DD``, and ``{region}`` for one of the keys of static
-partitions; elsewhere a placeholder stands for any text without a slash. Hours and minutes are those of UTC, as in keys.
+``{day}`` alone stands for the key of a window, such as ``YYYY-MM-DD``, and ``{region}`` for a key of partitions that
+are keys; elsewhere a placeholder stands for any text without a slash. Hours and minutes are those of UTC, as in keys.
 ``{{`` and ``}}`` are braces.
 """
 

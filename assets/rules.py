@@ -144,7 +144,8 @@ def _pattern(asset: AssetSpec, text: str) -> Iterator[Problem]:
             code="unknown_placeholder",
             message=f"the pattern {text!r} names {name!r}, but {asset.key} has {has}",
             remedy=(
-                f"Declare partitions=Daily({name!r}, start='2013-01-01') or Static({name!r}, […]), "
+                f"Declare partitions=Daily({name!r}, start='2013-01-01'), Static({name!r}, […]) or "
+                f"Dynamic({name!r}), "
                 f"or take {{{name}}} out of the pattern"
             ),
             location=asset.location,
