@@ -235,6 +235,9 @@ def _meant(tx: Tx, graph: Graph, mark: Any) -> tuple[list[str], list[Cause]]:
         keys = runnable.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
     if not keys:
         let_go(tx, mark.lo, asked, "skipped" if mark.workflow in graph.workflows else "left")
+        if mark.lo == mark.hi and mark.workflow in graph.workflows and graph.dimensions.of(mark.workflow):
+            # It was taken out while it ran: that it failed then is nothing that others wait for.
+            staleness.repair(tx, mark.workflow, mark.lo)
     return keys, asked
 
 

@@ -160,10 +160,9 @@ class Judge:
         """Whether the principal, who may know of the dimension, may know of a key that was learned from that set."""
         return any(self.owns(a) for a in dimension.assets) or self.permits(origin_set)
 
-    def _may_name_all(self, workflow: str) -> bool:
-        """Whether the principal may know of every partition that the workflow could run for."""
-        spec = self.graph.workflows.get(workflow)
-        dimension = self.graph.dimensions.of(workflow) if spec and isinstance(spec.partitions, Dynamic) else None
+    def _may_name_all(self, key: str) -> bool:
+        """Whether the principal may know of every partition that the workflow, or asset, could have."""
+        dimension = self.graph.dimensions.of(key)
         return dimension is None or all(self.may_name(dimension, s) for s in dimensions.counts(self.tx, dimension))
 
     def head_origins(self, asset: str) -> dict[str, int]:
@@ -225,7 +224,7 @@ class Judge:
         """Returns the planner's reason as the principal may have it. That a check failed, and which, tells of the data:
         to who may not read that, something is waited for. Until when is waited tells when something came: not to who
         may not see all that the workflow reads or waits for. Nor how many partitions there are of what they may not
-        see."""
+        see, or of which they may not know of each."""
         if code == CHECK_FAILED:
             named = {found[1].rpartition(".")[0] for found in _NAME.finditer(words)}
             if not all(self.tells_of(a) for a in named if a and self.standing(a) is not None):
@@ -234,13 +233,26 @@ class Judge:
         timed = spec is not None and code in {n.held_as for n in spec.trigger.nodes() if n.held_as}
         if timed and not all(self.visible(edge.asset) for edge in self.graph.inputs(workflow)):
             return code, f"waits until a time that follows from {UNNAMED}"
-        return code, _PIECES.sub("", self.redact(words))
+        words = _PIECES.sub("", self.redact(words))
+        for edge in self.graph.inputs(workflow):
+            if isinstance(edge.cut, Dynamic) and not self._may_name_all(edge.asset):
+                words = re.sub(rf"(?<=partitions of {re.escape(edge.asset)}): .*?(?= and waiting for |$)", "", words)
+        return code, words
 
     def redact(self, words: str) -> str:
         """Returns ``words`` with every asset and workflow left unnamed, of today or of the past, that the principal may
-        not see. An ordinary word that is also the name of one goes too: who it stands for can not be told."""
+        not see, and without the partitions that they may not know of. An ordinary word that is also the name of one
+        goes too: who it stands for can not be told."""
         self.listen([words])
-        return _NAME.sub(lambda found: found[0] if self._may_say[found[1]] else UNNAMED, words)
+        return _NAME.sub(self._said, words)
+
+    def _said(self, found: re.Match[str]) -> str:
+        name, partition = found[1], found[2]
+        if not self._may_say[name]:
+            return UNNAMED
+        dimension = self.graph.dimensions.of(name) if partition else None
+        row = dimensions.get(self.tx, dimension, partition[1:-1]) if dimension is not None else None
+        return found[0] if dimension is None or row is None or self.may_name(dimension, row.origins) else name
 
     def listen(self, texts: Iterable[str]) -> None:
         """Looks up the names in all these texts with few statements, for ``redact``."""

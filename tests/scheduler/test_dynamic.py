@@ -184,6 +184,23 @@ def test_a_failure_of_a_key_that_is_taken_out_holds_nobody(plant):
     assert ["sum"] == plant.settle()
 
 
+def test_a_run_that_fails_after_its_key_was_taken_out_holds_nobody(plant):
+    """It went on to its end, and that was a failure: of what is there no more."""
+    declare(plant, {"b": ["a"], "sum": ["b"]}, BOTH)
+    plant.drop("a", "one", "acme")
+    plant.drop("a", "one", "best")
+    for _ in range(2):
+        leases = plant.take(8)
+        plant.ask(*[plant.done(x) for x in leases if (x.workflow, x.partition) != ("b", "acme")])
+    remove(plant, "acme")
+    (running,) = [x for x in leases if (x.workflow, x.partition) == ("b", "acme")]
+    assert "waiting_for" == plant.why("sum")
+    plant.ask(plant.failed(running, retryable=False))
+
+    assert ["sum"] == plant.settle()
+    assert "removed" == plant.why("b", "acme")
+
+
 def test_a_file_of_a_key_that_was_taken_out_waits(plant):
     """Data does not undo what a person did; the ledger says why it waits, and when the key is back it is taken in."""
     declare(plant, {"b": ["a"]}, BOTH)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from riparian.assets.errors import Invalid, NotFound, Refused
-from riparian.assets.partitions import Dynamic
+from riparian.assets.partitions import AllPartitions, Dynamic
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler import dimensions, policies, register
 
@@ -24,7 +24,12 @@ def shop(plant: Plant) -> Plant:
     """``b`` of each customer is made from ``w``, which all may read, and ``c`` too, but from ``k``, which is one of
     them. ``seen`` adds the customer acme by what it reads in ``raw``, which only the group crm may read; a person
     added best."""
-    manifest = declared(plant, {"seen": ["raw"], "b": ["w"], "c": ["w", "k"]}, {"b": CUSTOMER, "c": CUSTOMER})
+    manifest = declared(
+        plant,
+        {"seen": ["raw"], "b": ["w"], "c": ["w", "k"], "five": ["b"], "sum": ["c", "w"]},
+        {"b": CUSTOMER, "c": CUSTOMER},
+        {("five", "b"): AllPartitions(at_least=5)},
+    )
     register.apply(plant.plane, manifest, plant.bundle("one")[1], ME)
     restrict(plant, "raw", Policy(readers={"crm", "owners"}))
     dimensions.add(plant.plane, "customer", ["best"], ME)
@@ -98,11 +103,26 @@ def test_what_waits_is_not_told_either(shop):
     backfills and in what one would make."""
     waits = [(CRM, [("c", "acme"), ("c", "best")]), (DAN, [])]
     for who, expected in waits:
-        assert expected == [(p["workflow"], p["partition"]) for p in view(shop, who).plan().items]
+        assert expected == [(p["workflow"], p["partition"]) for p in view(shop, who).plan().items if p["partition"]]
     assert 2 == view(shop, CRM).backfill_preview("b", None, None, "all")["makes"]
     for key in ("b", "nothing"):
         with pytest.raises(NotFound, match=f"no asset '{key}'"):
             view(shop, DAN).backfill_preview(key, None, None, "all")
+
+
+def test_a_reason_tells_no_hidden_key(shop):
+    """How many there are is told to who may know of all; of what is waited for, the key to who may know of that."""
+    told = "waiting for partitions of b"
+    assert [f"{told}: 2 of at least 5 are there", told] == [view(shop, who).why("five")["words"] for who in (CRM, DAN)]
+    shop.drop("k", "k")
+    while leases := shop.take(8):
+        bad = [x for x in leases if (x.workflow, x.partition) == ("c", "acme")]
+        shop.ask(*[shop.failed(x, retryable=False) for x in bad], *[shop.done(x) for x in leases if x not in bad])
+
+    assert ["c[acme] failed", "c failed"] == [view(shop, who).why("sum")["words"] for who in (CRM, DAN)]
+    dimensions.remove(shop.plane, "customer", ["acme"], ME)
+    shop.settle()
+    assert ["up_to_date"] * 2 == [view(shop, who).why("sum")["code"] for who in (CRM, DAN)]
 
 
 def test_why_without_a_partition_tells_no_hidden_key(shop):
