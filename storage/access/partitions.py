@@ -8,6 +8,7 @@ from riparian.assets.manifest import AssetSpec, WorkflowSpec
 from riparian.assets.partitions import WHOLE, fits
 from riparian.storage.access.rights import Judge
 from riparian.storage.metadata import catalogue, dimensions
+from riparian.storage.metadata.catalogue import AnyRow
 
 
 def partition_of(judge: Judge, spec: WorkflowSpec | AssetSpec, partition: str) -> str:
@@ -31,17 +32,21 @@ def check_partition(judge: Judge, key: str, partition: str | None) -> None:
     spec = judge.graph.assets.get(AssetKey(key))
     if spec is None or partition is None:
         return
-    if not may_name(judge, key, partition):
+    head = catalogue.current(judge.tx, key, partition)
+    if not may_name(judge, key, partition, head):
         raise _unknown(spec, partition)
-    if catalogue.current(judge.tx, key, partition) is None and not _was_added(judge, spec, partition):
+    if head is None and not _was_added(judge, spec, partition):
         partition_of(judge, spec, partition)
 
 
-def may_name(judge: Judge, key: str, partition: str) -> bool:
-    """Whether the reader, who may know of the asset, may know that it has, or had, the partition."""
+def may_name(judge: Judge, key: str, partition: str, head: AnyRow | None) -> bool:
+    """Whether the reader, who may know of the asset, may know that it has, or had, the partition of that head: what
+    they may read they may also name."""
     dimension = judge.graph.dimensions.of(key)
     row = dimensions.get(judge.tx, dimension, partition) if dimension is not None else None
-    return dimension is None or row is None or judge.may_name(dimension, row.origins)
+    if dimension is None or row is None or judge.may_name(dimension, row.origins):
+        return True
+    return head is not None and judge.permits(head.origins, key)
 
 
 def _was_added(judge: Judge, spec: AssetSpec, partition: str) -> bool:

@@ -132,7 +132,7 @@ def _newest_partition(judge: Judge, key: str) -> str:
     newest = catalogue.newest_heads(judge.tx, [key]).get(key)
     if newest is None:
         return WHOLE
-    if not may_name(judge, key, newest.partition):
+    if not may_name(judge, key, newest.partition, newest):
         partition_of(judge, judge.graph.assets[AssetKey(key)], WHOLE)  # which says that one is to be named
     return str(newest.partition)
 

@@ -98,6 +98,29 @@ def test_a_hidden_key_is_like_one_that_there_is_not(shop):
         assert "removed" == view(shop, CRM).why("b", "acme")["code"]
 
 
+def test_what_may_be_read_may_be_named(plant):
+    """A key that few may know of comes to light in a file that all may read: of that source, and nowhere else."""
+    manifest = declared(plant, {"seen": ["raw"], "b": ["w"], "d": ["a"]}, {"a": CUSTOMER, "b": CUSTOMER, "d": CUSTOMER})
+    register.apply(plant.plane, manifest, plant.bundle("one")[1], ME)
+    restrict(plant, "raw", Policy(readers={"crm", "owners"}))
+    plant.drop("w", "w")
+    plant.drop("raw", "secret")
+    while leases := plant.take(8):
+        for lease in leases:
+            added = {"customer": ("acme", "best")} if lease.workflow == "seen" else {}
+            plant.ask(replace(plant.done(lease), partitions=added))
+    plant.drop("a", "one", "acme")
+    plant.drop("a", "one", "core")
+    plant.settle()
+
+    assert "source" == view(plant, DAN).why("a", "acme")["code"]
+    assert ["acme", "core"] == sorted(v["partition"] for v in view(plant, DAN).versions("a").items)
+    assert ["core"] == keys(plant, DAN) == [v["partition"] for v in view(plant, DAN).versions("d").items]
+    for key in ("best", "nobody"):
+        with pytest.raises(Invalid, match=f"a has no partition '{key}'"):
+            view(plant, DAN).why("a", key)
+
+
 def test_what_waits_is_not_told_either(shop):
     """That something waits for a customer, and how many there are, is for who may know all of them: in the plan, in
     backfills and in what one would make."""
