@@ -445,7 +445,7 @@ class BackfillDetail(BackfillOut):
 
 
 class KeysBody(Body):
-    keys: list[str] = Field(max_length=10_000, description="Letters, digits and `._-`, at most 200 of them in a key.")
+    keys: list[Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]] = Field(max_length=10_000)
 
 
 class KeysOut(BaseModel):

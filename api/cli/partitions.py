@@ -12,7 +12,8 @@ import typer
 from riparian.api.cli import output
 from riparian.api.cli.arguments import Limit
 from riparian.api.cli.command import Cli, command
-from riparian.assets.partitions.dynamic import MOST_ADDED
+from riparian.assets.errors import DeclarationError, Invalid
+from riparian.assets.partitions.dynamic import MOST_ADDED, judged
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The dimension, such as customer.")]
 Keys = Annotated[list[str], typer.Argument(metavar="KEY…", help="The keys; - reads them from stdin, one a line.")]
@@ -38,14 +39,23 @@ def remove(cli: Cli, name: Name, keys: Keys, of: Of = None) -> None:
 
 def _change(cli: Cli, name: str, keys: list[str], project: str | None, done: str, act: str) -> None:
     wanted = [line.strip() for line in sys.stdin if line.strip()] if keys == ["-"] else keys
+    # All are judged before any is sent.
+    batches = [_judged(name, wanted[n : n + MOST_ADDED]) for n in range(0, max(len(wanted), 1), MOST_ADDED)]
     changed: list[str] = []
     told: dict[str, Any] = {}
     with cli.connect() as client:
-        for first in range(0, max(len(wanted), 1), MOST_ADDED):
-            told = client.post(_path(name, act, project), {"keys": wanted[first : first + MOST_ADDED]})
+        for batch in batches:
+            told = client.post(_path(name, act, project), {"keys": batch})
             changed += told["keys"]
     told["keys"] = sorted(changed)
     cli.show(told, lambda: _print_changed(told["keys"], len(set(wanted)), done))
+
+
+def _judged(name: str, keys: list[str]) -> list[str]:
+    try:
+        return judged(name, keys)
+    except DeclarationError as exc:
+        raise Invalid(str(exc)) from exc
 
 
 def _print_changed(keys: list[str], asked: int, done: str) -> None:

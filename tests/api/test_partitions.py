@@ -130,6 +130,14 @@ def test_keys_at_the_command_line(sold: Doors) -> None:
     assert ["core"] == answer(sold, "partitions", "remove", "customer", "core", "--of", "demo")["keys"]
 
 
+def test_a_key_that_can_be_none_at_the_command_line(sold: Doors) -> None:
+    """The mistake is told by the key, and nothing is added."""
+    told = cli(sold, "partitions", "add", "customer", "acme", "a/b")
+
+    assert (2, True) == (told.exit_code, "'a/b' can not be a key; write at most 200 letters" in told.stderr)
+    assert "" == cli(sold, "partitions", "list", "customer").stdout
+
+
 def test_two_projects_at_the_command_line(sold: Doors) -> None:
     """Where both have the dimension it is said which is meant."""
     sold.apply(sales(sold, "other", "other.sales"))
