@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from riparian.assets.errors import Conflict, DeclarationError, Invalid
 from riparian.assets.partitions.dynamic import judged
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.dimensions import Dimension
-from riparian.scheduler.core.facts import Cause
+from riparian.scheduler.core.facts import Cause, Target
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.access import dimensions as seen
@@ -63,11 +63,10 @@ def remove(plane: Plane, name: str, keys: Collection[str], by: Principal, projec
     def write(tx: Tx) -> Changed:
         dimension = seen.owned(plane.access.judge(tx, by), name, project, "take partitions out of")
         gone = dimensions.remove(tx, dimension, wanted, by.name)
-        for workflow in dimension.workflows:
-            for key in gone:
-                _let_go(tx, workflow, key)
+        targets = [(workflow, key) for workflow in dimension.workflows for key in gone]
+        _let_go(tx, targets)
         words = f"was taken out of {name} by {by.name}; what was made of it stays, and it can be added again"
-        staleness.note_reasons(tx, [((w, key), GONE, words) for w in dimension.workflows for key in gone])
+        staleness.note_reasons(tx, [(target, GONE, words) for target in targets])
         return _done(plane, tx, dimension, by, "remove partitions", gone)
 
     plane.db.read(lambda tx: seen.owned(plane.access.judge(tx, by), name, project, "take partitions out of"))
@@ -81,16 +80,17 @@ def _judged(name: str, keys: Collection[str]) -> list[str]:
         raise Invalid(str(exc)) from exc
 
 
-def _let_go(tx: Tx, workflow: str, key: str) -> None:
-    """Takes back the queued run of a partition that is none any more, and has nobody wait for it."""
-    if (row := runs.queued(tx, workflow, key)) is not None:
-        runs.supersede(tx, [(row.id, None)])
+def _let_go(tx: Tx, targets: Sequence[Target]) -> None:
+    """Takes back the queued runs of partitions that are none any more, and has nobody wait for them."""
+    queued = runs.queued(tx, targets)
+    runs.supersede(tx, [(row.id, None) for row in queued])
+    for row in queued:
         cause = Cause.from_json(row.cause)
         if cause.kind == "backfill":
-            backfills.settle(tx, cause, key, "skipped")
-    staleness.let_go(tx, workflow, key)
-    # That it failed is nothing that others wait for; and whoever waited for its run goes on.
-    staleness.repair(tx, workflow, key)
+            backfills.settle(tx, cause, row.partition, "skipped")
+    failed = staleness.let_go(tx, targets)
+    for target in sorted({*failed, *((row.workflow, row.partition) for row in queued)}):
+        staleness.repair(tx, *target)
 
 
 def _done(plane: Plane, tx: Tx, dimension: Dimension, by: Principal, act: str, keys: list[str]) -> Changed:

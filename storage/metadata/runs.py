@@ -10,11 +10,12 @@ from sqlalchemy import Row, bindparam, exists, func, insert, or_, select, text, 
 
 from riparian.assets.limits import MOST_AT_ONCE
 from riparian.assets.tasks import label_of
+from riparian.scheduler.core.facts import Target
 from riparian.scheduler.core.flow import Ended, State
 from riparian.scheduler.core.lifecycle import RUN, STEP, before
 from riparian.scheduler.core.limits import BACK_OFF, POOL, Limits
 from riparian.storage.metadata import slots, timers
-from riparian.storage.metadata.among import among
+from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import attempt, lineage, run, session, step, version
 
@@ -167,8 +168,8 @@ _CANCEL_REST = (
 )
 # Written out and not bound: only then does a database see that the partial index of unfinished runs serves.
 _QUEUED = select(run).where(
-    run.c.workflow == bindparam("w"),
-    run.c.partition == bindparam("p"),
+    among(run.c.workflow, "firsts"),
+    among(run.c.partition, "seconds"),
     text("run.state IN ('queued', 'running')"),
     run.c.state == "queued",
 )
@@ -312,9 +313,9 @@ def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
         raise RuntimeError(f"step {step_id} can not become {to} from what it is now")
 
 
-def queued(tx: Tx, workflow: str, partition: str) -> Row[Any] | None:
-    """Returns the workflow partition's run that no worker has touched; None when there is none."""
-    return tx.conn.execute(_QUEUED, {"w": workflow, "p": partition}).first()
+def queued(tx: Tx, targets: Iterable[Target]) -> list[Row[Any]]:
+    """Returns the runs of these workflow partitions that no worker has touched."""
+    return list(in_pairs(tx, _QUEUED, targets))
 
 
 def note_partitions(tx: Tx, step_id: str, added: str) -> None:

@@ -47,6 +47,9 @@ _RELEASE = (
     .returning(hold)
 )
 _LET_GO = delete(hold).where(hold.c.workflow == bindparam("w"), hold.c.partition == bindparam("p")).returning(hold)
+_TRIED = select(attempted.c.workflow, attempted.c.partition).where(
+    among(attempted.c.workflow, "firsts"), among(attempted.c.partition, "seconds")
+)
 _RELEASE_FAULTY = delete(hold).where(hold.c.blocker == PLANNER).returning(hold)
 _HELD = select(hold.c.workflow, hold.c.partition).where(
     among(hold.c.workflow, "firsts"), among(hold.c.partition, "seconds")
@@ -188,10 +191,13 @@ def release(tx: Tx, workflow: str, partition: str) -> None:
     tx.many(_MARK_ANEW, _rows(tx, [(h.workflow, Interval(h.partition, h.partition), h.ask) for h in held]))
 
 
-def let_go(tx: Tx, workflow: str, partition: str) -> None:
-    """Marks the workflow partition in place of all that it waits for: it is none any more, which is seen then."""
-    held = tx.conn.execute(_LET_GO, {"w": workflow, "p": partition}).all()
-    mark(tx, [(workflow, Interval(partition, partition), h.ask) for h in held])
+def let_go(tx: Tx, targets: Sequence[Target]) -> list[Target]:
+    """Marks these workflow partitions in place of all that they wait for: they are none any more, which is seen then.
+    Returns those whose last run failed."""
+    for w, p in sorted({(h.workflow, h.partition) for h in in_pairs(tx, _HELD, targets)}):
+        held = tx.conn.execute(_LET_GO, {"w": w, "p": p}).all()
+        mark(tx, [(w, Interval(p, p), h.ask) for h in held])
+    return [(r.workflow, r.partition) for r in in_pairs(tx, _TRIED, targets)]
 
 
 def release_all(tx: Tx) -> None:

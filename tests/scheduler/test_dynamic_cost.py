@@ -71,3 +71,14 @@ def test_many_keys_at_once(plant: Plant) -> None:
     assert [] == dimensions.add(plant.plane, "customer", MANY[:2_000], ME).keys
     assert 2_000 == plant.plane.access.as_principal(ME).dimensions()[0]["keys"]
     assert 40 > len(again)
+
+
+def test_many_keys_are_taken_out_at_once(plant: Plant) -> None:
+    """Of those that nothing waits for and nothing is queued of, with few statements."""
+    declare(plant, {"b": ["a"]}, {"a": CUSTOMER, "b": CUSTOMER})
+    dimensions.add(plant.plane, "customer", MANY[:2_000], ME)
+    plant.plane.look()
+    seen = _statements(plant, lambda: dimensions.remove(plant.plane, "customer", MANY[:2_000], ME))
+
+    assert 0 == plant.plane.access.as_principal(ME).dimensions()[0]["keys"]
+    assert 100 > len(seen)
