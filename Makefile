@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO_DATA := $(VENV)/.demo-data
+CAMPAIGN := $(VENV)/.campaign
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3.12 test` names another.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -12,16 +13,25 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test test-all campaign check format bench clean
 
 help:  ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 demo: $(DEMO_DATA)  ## run the example: real flights, an update, who may read what
 	@$(BIN)/python examples/flights/demo.py
 
 test: $(DEMO_DATA)  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses 2
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-all: test campaign  ## run the tests, then what takes longer and needs more
+
+# Each call tries other histories and other graphs; SEED=… tries the same again.
+campaign: SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+campaign: $(CAMPAIGN)  ## look at the planner's properties for long: histories and real workflows, by a seed that is told
+	@echo "the same again: make campaign SEED=$(SEED)"
+	@RIPARIAN_TEST_TIMES=20 RIPARIAN_TEST_SEED=$(SEED) $(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
+		--timeout 1500 --hypothesis-seed $(SEED) -m "hypothesis or campaign" tests/scheduler tests/scheduler/campaigns
 
 check: $(INSTALLED)  ## formatting, lint, types, who may import whom
 	$(BIN)/ruff format --check .
@@ -51,6 +61,14 @@ else
 		echo "$(PYTHON) can not make an environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # older ones do not know --group
 	@$(BIN)/python -m pip install --quiet --group dev --editable .
+endif
+	@touch $@
+
+$(CAMPAIGN): $(INSTALLED)
+ifdef UV
+	@uv pip install --quiet --python $(BIN)/python --group campaign
+else
+	@$(BIN)/python -m pip install --quiet --group campaign
 endif
 	@touch $@
 

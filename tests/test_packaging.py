@@ -115,7 +115,7 @@ pytest.main(["--collect-only", "-qqs", "--noconftest", "-p", "no:cacheprovider"]
 
 
 def test_every_test_file_is_collected() -> None:
-    """No test file is passed over: pytest matches the folders it leaves out by base name."""
+    """No test file is passed over: pytest matches the folders it leaves out by base name. `make campaign` names its own."""
     listed = subprocess.run(
         [sys.executable, "-c", COLLECTED], cwd=ROOT, check=True, capture_output=True, text=True, timeout=100
     ).stdout
@@ -123,4 +123,4 @@ def test_every_test_file_is_collected() -> None:
     folders = (ROOT / "tests", ROOT / "examples")
     on_disk = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.rglob("test_*.py")}
 
-    assert on_disk == collected
+    assert {path for path in on_disk if "/campaigns/" not in path} == collected

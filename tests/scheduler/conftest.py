@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from riparian.assets.arrival import FileDrop
 from riparian.assets.bundles import bundle_digest
@@ -36,6 +38,17 @@ from riparian.storage.metadata.database import sqlite_url
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DAILY = Daily("day", start="2020-01-01")
+
+
+TIMES = int(os.environ.get("RIPARIAN_TEST_TIMES", "1"))
+"""How much longer than in `make test` properties are looked at."""
+
+
+def histories(examples: int) -> settings:
+    """How many histories a property is tried on; where it is looked at for longer, each time on others."""
+    always: dict[str, Any] = {"derandomize": False} if TIMES > 1 else {}
+    found = [HealthCheck.function_scoped_fixture]
+    return settings(max_examples=examples * TIMES, deadline=None, suppress_health_check=found, **always)
 
 
 def bundle_of(text: str) -> tuple[str, bytes]:
@@ -352,6 +365,10 @@ def _content(tx, version: str) -> str:
     return versions.by_id(tx, [version])[version].content
 
 
+MOST_PLANTS = 8
+"""Plants of one test that are open: a property makes one for each history."""
+
+
 @pytest.fixture
 def make_plant(tmp_path: Path, empty_database: Path) -> Iterator[Callable[[], Plant]]:
     """Makes plants, each with metadata of its own."""
@@ -362,6 +379,8 @@ def make_plant(tmp_path: Path, empty_database: Path) -> Iterator[Callable[[], Pl
         folder.mkdir()
         shutil.copy(empty_database, folder / "metadata.db")
         made.append(Plant(folder))
+        for plant in made[:-MOST_PLANTS]:
+            plant.close()
         return made[-1]
 
     yield make

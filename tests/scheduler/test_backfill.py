@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -23,7 +23,7 @@ from riparian.scheduler import backfill, cancel, refill, register, request
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.metadata import backfills
 from riparian.storage.metadata.schema import audit, definition
-from tests.scheduler.conftest import ME, Plant, declared, task_of
+from tests.scheduler.conftest import ME, Plant, declared, histories, task_of
 
 STRANGER = Principal(name="eve")
 GRAPH = {"air.b": ["air.a"], "air.c": ["air.b"]}
@@ -758,7 +758,7 @@ class Work:
         self.plant.session = session
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(10)
 @given(seed=st.integers(0, 2**32), acts=st.lists(st.sampled_from("uuwwwrp"), max_size=25))
 def test_whatever_happens_all_is_as_a_rebuild_would_make_it(make_plant: Any, seed: int, acts: list[str]) -> None:
     """Backfill, updates, failures, pauses, restarts: all is made from what is there, and nothing ran twice for one

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.partitions import Daily, Hourly, Static
@@ -14,7 +14,7 @@ from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.preview import preview
 from riparian.storage.metadata import staleness
 
-from .conftest import ME, declared
+from .conftest import ME, declared, histories
 
 DAY = Daily("day", "2024-01-01")
 HOUR = Hourly("hour", "2024-01-01")
@@ -250,7 +250,7 @@ def test_a_window_that_is_held_is_not_overtaken(plant, said):
     assert [] == sleep(plant, "2025-03-15T03:30")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(8)
 @given(
     looks=st.lists(st.integers(1, 99), max_size=8),
     said=st.one_of(st.just("all"), st.just("latest"), st.integers(2, 5)),

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -27,6 +27,7 @@ from riparian.scheduler.core.protocol import Lease
 from riparian.scheduler.register import InvalidProject
 from riparian.scheduler.rerun import rerun
 from riparian.storage.metadata import schema
+from tests.scheduler.conftest import histories
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 
@@ -391,7 +392,7 @@ OFTEN = {"drop": 6, "take": 12, "pass": 12, "refuse": 4, "resume": 3}
 KINDS = [*OFTEN, "fail", "lost", "silence", "rerun", "cancel", "apply"]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(30)
 @given(seed=st.integers(0, 99_999), length=st.integers(0, 100))
 def test_no_head_was_refused_by_a_blocking_check(make_plant, seed: int, length: int) -> None:
     """Whatever is dropped, killed, cancelled, run again or declared anew, and in whatever order work ends: each head of

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.partitions import Dynamic
 from riparian.scheduler import dimensions
 
-from .conftest import ME
+from .conftest import ME, histories
 from .test_partitions import declare
 
 CUSTOMER = Dynamic("customer")
@@ -26,7 +26,7 @@ acts = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(25)
 @given(st.lists(acts, min_size=1, max_size=40))
 def test_any_order_makes_the_same(make_plant: Callable, acting: Iterable) -> None:
     """Each key that there is at the end is made of the newest of its inputs, as if it had been there from the start;

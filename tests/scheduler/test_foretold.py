@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from riparian.assets.policy import Policy, Principal
@@ -12,6 +12,7 @@ from riparian.assets.triggers import manual, missing, on_cron, on_update
 from riparian.scheduler import principals, rebuild, register
 from riparian.scheduler.preview import preview
 from riparian.storage.metadata.schema import run
+from tests.scheduler.conftest import histories
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 PEOPLE = {"ana": frozenset({"ops"}), "bob": frozenset({"sales"}), "eve": frozenset({"ops", "sales"})}
@@ -94,7 +95,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(25)
 @given(before=declared(), steps=STEPS, after=declared(), how=st.sampled_from(["none", "latest", "all"]))
 def test_a_plan_foretells_an_apply(make_plant, before, steps, after, how):
     """What is added, changed, removed and waits for approval, what runs, what stays stale, and who gains or loses the
@@ -127,7 +128,7 @@ def test_a_plan_foretells_an_apply(make_plant, before, steps, after, how):
     assert lost == {(name, asset) for asset, move in moves for name in move["lose"] if name in PEOPLE}
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(10)
 @given(before=declared(), after=declared(), steps=STEPS)
 @example(
     before=({"b": ["s"]}, ("s",), {"b": "one"}, {"b": on_update()}, OPEN),

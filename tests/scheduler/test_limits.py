@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
@@ -19,6 +19,7 @@ from riparian.scheduler.core.limits import Limits, of_run
 from riparian.scheduler.core.protocol import Heartbeat
 from riparian.scheduler.core.ranks import RunClass, lift
 from riparian.scheduler.request import materialize
+from tests.scheduler.conftest import histories
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 DAYS = [f"2020-01-{day:02}" for day in range(1, 32)]
@@ -456,7 +457,7 @@ class World:
             assert taken[r.waits_for] >= (self.limits.most(r.waits_for) or 10_000), r.waits_for
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(25)
 @given(st.lists(ACTIONS, min_size=5, max_size=40))
 def test_limits_hold_and_nobody_starves(make_plant, actions):
     """Through any order of requests, grants, ends of all kinds, cancelling, silence, time and applies."""

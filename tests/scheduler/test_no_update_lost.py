@@ -3,13 +3,14 @@
 import random
 from contextlib import suppress
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from riparian.assets.errors import Conflict
 from riparian.assets.policy import Principal
 from riparian.assets.triggers import on_cron, on_update
 from riparian.scheduler import request, sessions
+from tests.scheduler.conftest import histories
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 
@@ -101,7 +102,7 @@ def act(plant, held, sources, daily, step, number):
         plant.ask(report)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(25)
 @given(graph=graphs(), steps=STEPS, seed=st.integers(0, 99))
 def test_everything_ends_up_made_from_the_newest(make_plant, graph, steps, seed):
     """After any history, once all files came again and work succeeds, each head is what a full rebuild would make."""
@@ -150,7 +151,7 @@ def _each_step_made_at_most_one_version(plant):
     assert heads == true_heads
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(25)
 @given(graph=graphs(), seed=st.integers(0, 99))
 def test_one_update_runs_each_partition_at_most_once(make_plant, graph, seed):
     """Whatever the shape of the graph and the order of completion, one update rebuilds nothing twice."""
@@ -177,7 +178,7 @@ def test_one_update_runs_each_partition_at_most_once(make_plant, graph, seed):
 TIMELY = ["drop", "drop", "take", "take", "done", "done", "done", "restart", "ask", "apply", "tick", "tick", "tick"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(15)
 @example(
     graph=({"a0": ["s"], "a1": ["s"], "a2": ["w"], "a3": ["s"], "a4": ["s"]}, ("s", "a3")),
     gates=["", "", "", "alone", ""],

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.partitions import EVERYTHING, Daily, Hourly, Monthly, Offset, Overlapping
 from riparian.assets.partitions.base import one
+from tests.scheduler.conftest import histories
 
 from .test_partitions import declare
 
@@ -43,7 +44,7 @@ def rebuilt(heads: dict[str, dict[str, str]], key: str) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(15)
 @given(st.lists(st.tuples(deliveries, work), min_size=1, max_size=40))
 def test_any_order_of_deliveries_makes_the_same(make_plant: Callable, arriving: Iterable) -> None:
     """Files of some hours arrive in any order and are written anew, with work in between or without: each window of

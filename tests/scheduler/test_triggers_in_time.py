@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
@@ -23,6 +23,7 @@ from riparian.assets.triggers import (
 )
 from riparian.scheduler import events, request, sessions
 from riparian.storage.metadata.schema import timer
+from tests.scheduler.conftest import histories
 
 ME = Principal(name="me", groups=frozenset({"owners"}))
 SECOND = 1_000_000
@@ -412,7 +413,7 @@ TIMED = {
 }
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@histories(12)
 @example(kinds=["limited", "all", "all"], gaps=[1, 1], seed=0)
 @given(
     kinds=st.lists(st.sampled_from(sorted(TIMED)), min_size=3, max_size=3),
