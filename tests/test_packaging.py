@@ -115,7 +115,7 @@ pytest.main(["--collect-only", "-qqs", "--noconftest", "-p", "no:cacheprovider"]
 
 
 def test_every_test_file_is_collected() -> None:
-    """No test file is passed over: pytest matches the folders it leaves out by base name. `make campaign` names its own."""
+    """No test file is passed over: pytest matches the folders it leaves out by base name; `make campaign` names its."""
     listed = subprocess.run(
         [sys.executable, "-c", COLLECTED], cwd=ROOT, check=True, capture_output=True, text=True, timeout=100
     ).stdout
