@@ -173,11 +173,11 @@ def _names(project: _Project) -> Iterator[Problem]:
 
     left = SUGGESTIONS
     for workflow in project.workflows:
-        named = [("unknown_input", f"{workflow.key} consumes", i.asset) for i in workflow.inputs]
-        named += [("unknown_asset", f"the trigger of {workflow.key} watches", key) for key in workflow.trigger.assets]
+        inputs = [i.asset for i in workflow.inputs if i.asset not in project.by_key]
+        watched = [key for key in workflow.trigger.assets if key not in project.by_key]
+        named = [("unknown_input", f"{workflow.key} consumes", key) for key in inputs]
+        named += [("unknown_asset", f"the trigger of {workflow.key} watches", key) for key in watched]
         for code, what, key in named:
-            if key in project.by_key:
-                continue
             left -= 1
             close = difflib.get_close_matches(key, project.by_key, n=1) if left >= 0 else []
             yield Problem(
@@ -211,7 +211,8 @@ def _tasks(project: _Project) -> Iterator[Problem]:
 
 def _checks(project: _Project) -> Iterator[Problem]:
     for workflow in project.workflows:
-        yield from check_problems(workflow, project.by_key)
+        if workflow.checks:
+            yield from check_problems(workflow, project.by_key)
 
 
 def _triggers(project: _Project) -> Iterator[Problem]:
@@ -275,14 +276,17 @@ def _caught_up(project: _Project) -> Iterator[Problem]:
 
 def _cycles(project: _Project) -> Iterator[Problem]:
     makers = {key: workflow for workflow in project.workflows for key in workflow.produces}
+    before = {key: [up for up in _before(workflow) if up in makers] for key, workflow in makers.items()}
     done: set[AssetKey] = set()
     left = CYCLES
     for start in makers:
+        if done.issuperset(before[start]):
+            done.add(start)  # mostly things are declared in their order
         # Depth first without recursion: a chain may be longer than Python's stack.
         path: dict[AssetKey, Iterator[AssetKey]] = {}
         turn: AssetKey | None = start if start not in done else None
         while turn is not None:
-            path[turn] = iter([up for up in _before(makers[turn]) if up in makers])
+            path[turn] = iter(before[turn])
             turn = None
             while path and turn is None:
                 here = next(reversed(path))

@@ -106,7 +106,8 @@ def _strange(
         return f"makes {task.output}, which the workflow does not produce"
     if task.mapped and task.mapped not in {a.parameter for a in task.arguments}:
         return f"is mapped over {task.mapped!r}, which it does not take"
-    for ref in (r for a in task.arguments if a.parameter == task.mapped for r in a.ref.walk()):
+    over = [a.ref for a in task.arguments if a.parameter == task.mapped] if task.mapped else []
+    for ref in (r for each in over for r in each.walk()):
         if ref.kind in ("list", "param") or (ref.kind == "value" and not isinstance(ref.value, list)):
             return f"goes through {ref.value!r}, which is no list"
     for road in task.roads:

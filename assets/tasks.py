@@ -5,7 +5,7 @@ A workflow's body is called once, with references in place of values; what it co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,9 @@ class Ref:
     items: tuple[Ref, ...] = ()
     labels: tuple[str, ...] = ()
 
-    def walk(self) -> Iterator[Ref]:
-        """Yields this reference and those in it."""
-        yield self
-        for item in self.items:
-            yield from item.walk()
+    def walk(self) -> tuple[Ref, ...]:
+        """Returns this reference and those in it."""
+        return (self, *(inner for item in self.items for inner in item.walk())) if self.items else (self,)
 
 
 @often_made

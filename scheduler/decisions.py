@@ -70,16 +70,12 @@ def _in_turn(
     found: dict[Target, Blocker] = {}
     turn: dict[str, str] = {}
     for target in sorted(decisions):
-        if decisions[target].action is not Action.RUN or not is_made_from_itself(graph, target[0]):
+        if decisions[target].action is not Action.RUN or target[0] not in graph.made_from_themselves:
             continue
         if target[0] in turn and not _is_urgent(asks[target]):
             found[target] = Blocker(target[0], turn[target[0]], failed=False)
         turn[target[0]] = target[1]
     return found
-
-
-def is_made_from_itself(graph: Graph, key: str) -> bool:
-    return any(edge.is_own and edge.input is not None for edge in graph.inputs(key))
 
 
 def _is_urgent(asks: Sequence[Cause]) -> bool:

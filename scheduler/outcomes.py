@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from riparian.scheduler import clock
 from riparian.scheduler.core.facts import ANY, Action, Blocker, Cause, Decision, Facts, Target
 from riparian.scheduler.core.graph import Graph
-from riparian.scheduler.decisions import Decided, is_made_from_itself
+from riparian.scheduler.decisions import Decided
 from riparian.scheduler.plan import Plan
 from riparian.storage.metadata import backfills, levels, staleness
 from riparian.storage.metadata.database import Tx
@@ -100,7 +100,7 @@ class _Rows:
         staleness.forget_holds(self._tx, self._unheld)
         staleness.put_hold(self._tx, self._holds)
         for target in self._unheld:
-            if is_made_from_itself(self._graph, target[0]) and self._runs.get(target) not in planned:
+            if target[0] in self._graph.made_from_themselves and self._runs.get(target) not in planned:
                 # The next partition may have been held for a run of this one, of which there is none.
                 staleness.release(self._tx, *target)
         staleness.advance(self._tx, self._advances)

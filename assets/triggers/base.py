@@ -18,6 +18,8 @@ from riparian.assets.keys import AssetKey
 if TYPE_CHECKING:
     from riparian.assets.triggers.on_cron import OnCron
 
+NO_ASSETS: frozenset[AssetKey] = frozenset()
+
 LONGEST_LABEL = 100
 """Characters of a label."""
 
@@ -89,12 +91,14 @@ class Trigger(ABC):
     @property
     def assets(self) -> tuple[AssetKey, ...]:
         """The assets that it names."""
+        if not self.parts:
+            return tuple(dict.fromkeys(self.named))  # as are most, of which large projects ask this many times
         return tuple(dict.fromkeys(a for node in self.nodes() for a in node.named))
 
     @property
     def schedules(self) -> tuple[OnCron, ...]:
         """The schedules that it names."""
-        return tuple(dict.fromkeys(s for part in self.parts for s in part.schedules))
+        return tuple(dict.fromkeys(s for part in self.parts for s in part.schedules)) if self.parts else ()
 
     @property
     def by_update(self) -> bool:
@@ -114,7 +118,7 @@ class Trigger(ABC):
     @property
     def is_timed(self) -> bool:
         """Whether anything in it asks when something happened."""
-        return any(node.timed for node in self.nodes())
+        return any(node.timed for node in self.nodes()) if self.parts else self.timed
 
     def watches(self, asset: AssetKey, *, consumed: bool = True) -> bool:
         """Whether an update of ``asset``, which the workflow consumes or else only names, can help to make it true."""
@@ -122,11 +126,15 @@ class Trigger(ABC):
 
     def absences(self, makes: Iterable[AssetKey]) -> frozenset[AssetKey]:
         """Returns the assets that it asks to be missing, or not to be, for a workflow that makes ``makes``."""
+        if not self.parts:
+            return NO_ASSETS
         makes = tuple(makes)
         return frozenset(a for part in self.parts for a in part.absences(makes))
 
     def checked(self, consumes: Iterable[AssetKey]) -> frozenset[AssetKey]:
         """Returns the assets whose checks it asks for, in a workflow that consumes ``consumes``."""
+        if not self.parts:
+            return NO_ASSETS
         consumes = tuple(consumes)
         return frozenset(a for part in self.parts for a in part.checked(consumes))
 

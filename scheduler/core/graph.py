@@ -134,6 +134,24 @@ class Graph:
         return spec.key if spec else asset
 
     @cached_property
+    def made_from_themselves(self) -> Collection[str]:
+        """The workflows that read their own earlier partitions."""
+        return frozenset(e.workflow.key for edges in self._inputs.values() for e in edges if e.input and e.is_own)
+
+    @cached_property
+    def scheduled(self) -> Collection[str]:
+        """The workflows whose triggers name a schedule."""
+        return frozenset(w.key for w in self.workflows.values() if w.trigger.schedules)
+
+    @cached_property
+    def watchful(self) -> Collection[str]:
+        """The workflows whose triggers ask what is missing, or which checks have passed."""
+        asked = ((w, [i.asset for i in w.inputs]) for w in self.workflows.values())
+        return frozenset(
+            w.key for w, consumed in asked if w.trigger.absences(w.produces) or w.trigger.checked(consumed)
+        )
+
+    @cached_property
     def limits(self) -> Mapping[str, int]:
         """How many may be under each declared limit, by its name."""
         return limits.declared(self.workflows.values())

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -65,12 +66,17 @@ class Tx:
         """
         if rows:
             text, names = _written(statement, tuple(rows[0]), self.conn.dialect)
-            values = rows if names is None else [tuple([row[name] for name in names]) for row in rows]
+            values = rows if names is None else [*map(_in_places(names), rows)]
             self.conn.exec_driver_sql(text, values)
 
     def new_id(self) -> str:
         """Returns a fresh id; ids made later sort later (to the millisecond)."""
         return self.ids()
+
+
+def _in_places(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Returns what takes the values of these names out of a row, in their order."""
+    return itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
 
 
 @cache

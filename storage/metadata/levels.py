@@ -106,7 +106,8 @@ class Levels:
 
     def unchecked(self, tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, dict[str, str]]:
         """Returns the assets whose checks each trigger asks for and that have not all passed, with the reason."""
-        asked = [(t, a, p) for t in targets for a, p in _asked_checks(graph, graph.workflows[t[0]], t[1])]
+        watchful = [t for t in targets if t[0] in graph.watchful]
+        asked = [(t, a, p) for t in watchful for a, p in _asked_checks(graph, graph.workflows[t[0]], t[1])]
         heads = {(a, p): self.heads.get((a, p)) for _, a, p in asked}
         results = checks.found_in(tx, [h.version for h in heads.values() if h and h.version]) if asked else {}
         found: dict[Target, dict[str, str]] = {}
@@ -121,6 +122,8 @@ class Levels:
 
     def missing(self, graph: Graph, spec: WorkflowSpec, partition: str) -> frozenset[str]:
         """The assets that the trigger asks to be missing, and that are."""
+        if spec.key not in graph.watchful:
+            return frozenset()
         return frozenset(
             a
             for a, place in _absences(graph, spec, partition)
@@ -144,6 +147,8 @@ def load(tx: Tx, graph: Graph, targets: Sequence[Target]) -> Levels:
                 ranges.update((e.asset, interval) for interval in e.up(Interval(partition, partition)))
             else:
                 pairs.update((e.asset, interval.lo) for interval in e.up(Interval(partition, partition)))
+        if key not in graph.watchful:
+            continue
         spec = graph.workflows[key]
         for asset_key, place in (*_absences(graph, spec, partition), *_asked_checks(graph, spec, partition)):
             if place is None:

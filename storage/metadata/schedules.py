@@ -46,7 +46,7 @@ def of_workflows(tx: Tx, keys: Iterable[str]) -> list[Row[Any]]:
 
 def standing(tx: Tx, graph: Graph, keys: Iterable[str]) -> dict[str, tuple[Schedule, ...]]:
     """Returns how the schedules of those workflows stand whose triggers have any."""
-    crons = {(k, c.name): c for k in keys for c in graph.workflows[k].trigger.schedules}
+    crons = {(k, c.name): c for k in keys if k in graph.scheduled for c in graph.workflows[k].trigger.schedules}
     found = defaultdict[str, list[Schedule]](list)
     for r in of_workflows(tx, {k for k, _ in crons}):
         if (cron := crons.get((r.workflow, r.cron))) is not None:
