@@ -37,7 +37,8 @@ class Catalogue:
         An asset never binds to itself, so that ``clean.flights`` can be made from ``raw.flights``.
         """
         named = [key for key in self._by_segment.get(parameter, ()) if key != consumer]
-        near = [key for key in named if namespace(key) == namespace(consumer)]
+        own = namespace(consumer)
+        near = [key for key in named if namespace(key) == own]
         return near or named
 
 
@@ -111,6 +112,8 @@ def parameters_of(
 ) -> tuple[ParameterSpec, ...]:
     """Returns what may be given to a run of the function, apart from its inputs; adds what is wrong to ``problems``."""
     names = [n for n in keyword_options(function) if n != CONTEXT and n not in inputs]
+    if not names:
+        return ()
     told = [
         parameter_of(function, n, evaluate(function.__annotations__[n]), location)
         for n in names

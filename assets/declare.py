@@ -24,7 +24,7 @@ from riparian.assets.often import often_made
 from riparian.assets.partitions import KINDS, Mapping, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
-from riparian.assets.tasks import LONGEST_SECONDS, SHORTEST_SECONDS
+from riparian.assets.tasks import LONGEST_SECONDS, ONCE, SHORTEST_SECONDS
 from riparian.assets.triggers import Trigger, on_update
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,6 +74,11 @@ class Urgency:
     priority: int = 0
     run_timeout_seconds: float | None = None
     catch_up: CatchUp = "latest"
+
+
+NOT_URGENT = Urgency()
+UPDATED = on_update()
+"""What holds where nothing is said: one for all, as a large project says nothing ten thousand times."""
 
 
 @often_made
@@ -212,9 +217,9 @@ def asset(
             function=function,
             inputs=explicit,
             partitions=partitions,
-            trigger=on_update() if trigger is None else trigger,
+            trigger=UPDATED if trigger is None else trigger,
             policy=policy,
-            retry=retry or Retry(),
+            retry=retry or ONCE,
             timeout_seconds=seconds,
             description=first_line(plain.__doc__) if description is None else description,
             location=location_of(plain),
@@ -278,6 +283,8 @@ def urgency_of(
     catch_up: CatchUp = "latest",
 ) -> Urgency:
     """Returns what is said of all runs of a workflow; raises DeclarationError for what can not be meant."""
+    if limits is None and run_timeout is None and type(priority) is int and (priority, catch_up) == (0, "latest"):
+        return NOT_URGENT
     return Urgency(
         limits=limits_of(limits),
         priority=priority_of(priority),

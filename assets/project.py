@@ -88,7 +88,7 @@ def describe(
                 assets.extend(products)
                 workflows.append(workflow)
     checked = {c.asset: [o for o in checks if o.asset == c.asset] for c in checks}
-    workflows = [_checked(w, checked, reader) for w in workflows]
+    workflows = [_checked(w, checked, reader) for w in workflows] if checked else workflows
     makes = frozenset(key for w in workflows for key in w.produces)
     placed = [(c, reader.place(c.location)) for c in checks]
     reader.problems.extend(misplaced(placed, makes, [d for d in own if isinstance(d, Source)]))

@@ -51,7 +51,9 @@ def _unanswered(tx: Tx, targets: Sequence[Target], asks: Mapping[Target, list[Ca
     """Returns what was asked of each target and has not had its run: to ask for the same twice is to ask once, and a
     rebuild is also what the rebuilds before it asked for."""
     keys = {(t, n): trigger_key(*t, ask) for t in targets for n, ask in enumerate(asks[t])}
-    known = runs.known_causes(tx, list(keys.values())) if keys else set()
+    if not keys:
+        return {t: [] for t in targets}
+    known = runs.known_causes(tx, list(keys.values()))
     left = {t: _but_older_rebuilds([a for n, a in enumerate(asks[t]) if keys[t, n] not in known]) for t in targets}
     # What a person asked runs in any case; of what else comes first, nothing may come, and a backfill finds it made.
     return {t: sorted(found, key=lambda ask: _ORDER.get(ask.kind, 0)) for t, found in left.items()}

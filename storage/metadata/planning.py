@@ -47,6 +47,7 @@ def load_many(
     going = {target: _unfinished(row) for target, row in blockers.going(tx, targets).items()}
     stopped = blockers.stopped(tx, tried)
     unchecked = found.unchecked(tx, graph, targets)
+    asks = asks or {}
     result = {}
     for target in targets:
         key, partition = target
@@ -59,7 +60,7 @@ def load_many(
             inputs=tuple(found.facts(e, partition, then.get(e.name)) for e in graph.inputs(key)),
             baseline=row.as_of if row else _baseline(spec, known.get(key), partition),
             adopted=int(known[key].adopted_seq) if key in known else 0,
-            schedules=_as_asked(scheduled.get(key, ()), (asks or {}).get(target)),
+            schedules=_as_asked(scheduled.get(key, ()), asks.get(target)),
             missing=found.missing(graph, spec, partition),
             unchecked=unchecked.get(target, {}),
             stopped_by=stopped.get(target, ""),
@@ -72,7 +73,7 @@ def load_many(
             cancelled=attempt is not None and attempt.outcome == "cancelled",
             timed_out=attempt is not None and attempt.outcome == "timed_out",
             unfinished=going.get(target),
-            ask=(asks or {}).get(target),
+            ask=asks.get(target),
             now=tx.now,
         )
     result.update(moments.added(tx, {t: f for t, f in result.items() if f.workflow.trigger.is_timed}))
