@@ -84,7 +84,8 @@ def _producers(project: _Project) -> Iterator[Problem]:
     declared = [(a.key, a.location) for a in project.assets]
     declared += [(key, w.location) for w in project.workflows for key in w.produces]
     for key, location in declared:
-        if makers.setdefault(key, location) != location:
+        first = makers.setdefault(key, location)
+        if first is not location and first != location:
             yield Problem(
                 code="two_producers",
                 message=f"{key} is declared here and at {makers[key]}, but an asset has one producer",
@@ -218,8 +219,8 @@ def _checks(project: _Project) -> Iterator[Problem]:
 def _triggers(project: _Project) -> Iterator[Problem]:
     for workflow in project.workflows:
         # That it is missing it may well wait for.
-        watched = {a for a in workflow.trigger.assets if workflow.trigger.watches(a, consumed=False)}
-        for key in watched & set(workflow.produces):
+        watched = [a for a in workflow.trigger.assets if workflow.trigger.watches(a, consumed=False)]
+        for key in set(workflow.produces).intersection(watched) if watched else ():
             yield Problem(
                 code="self_trigger",
                 message=f"the trigger of {workflow.key} watches {key}, which the workflow itself makes",
@@ -231,9 +232,10 @@ def _triggers(project: _Project) -> Iterator[Problem]:
 def _asked_checks(project: _Project) -> Iterator[Problem]:
     checked = {c.asset for w in project.workflows for c in w.checks}
     for workflow in project.workflows:
-        consumed = [i.asset for i in workflow.inputs]
+        if not (asked := workflow.trigger.checked(i.asset for i in workflow.inputs)):
+            continue
         named = workflow.trigger.checked(())
-        for key in sorted(workflow.trigger.checked(consumed)):
+        for key in sorted(asked):
             asset = project.by_key.get(key)
             if asset is None:
                 continue  # told by a rule of its own
@@ -304,17 +306,18 @@ def _cycles(project: _Project) -> Iterator[Problem]:
                     del path[here]
 
 
-def _before(workflow: WorkflowSpec) -> Iterator[AssetKey]:
-    """Yields what comes before the workflow: what it consumes, and what it waits for updates of."""
-    yield from (i.asset for i in workflow.inputs if not _is_before(workflow, i))
+def _before(workflow: WorkflowSpec) -> list[AssetKey]:
+    """Returns what comes before the workflow: what it consumes, and what it waits for updates of."""
+    made = workflow.produces
+    found = [i.asset for i in workflow.inputs if i.asset not in made or not _is_earlier(i)]
     # What it makes itself is told by a rule of its own.
-    named = (a for a in workflow.trigger.assets if a not in workflow.produces)
-    yield from (a for a in named if workflow.trigger.watches(a, consumed=False))
+    named = [a for a in workflow.trigger.assets if a not in made]
+    return found + [a for a in named if workflow.trigger.watches(a, consumed=False)] if named else found
 
 
-def _is_before(workflow: WorkflowSpec, spec: InputSpec) -> bool:
-    """Whether the workflow is made from its own earlier partitions, which is no circle."""
-    return spec.asset in workflow.produces and isinstance(spec.mapping, Offset) and spec.mapping.until < 0
+def _is_earlier(own: InputSpec) -> bool:
+    """Whether earlier partitions are meant: to be made from one's own is no circle then."""
+    return isinstance(own.mapping, Offset) and own.mapping.until < 0
 
 
 def _cycle(upstream: list[AssetKey], makers: Dict[AssetKey, WorkflowSpec]) -> Problem:

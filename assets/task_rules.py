@@ -113,9 +113,11 @@ def _strange(
     for road in task.roads:
         if road.decision not in before or road.label not in before[road.decision].labels:
             return f"runs on the road {road.label!r} of {road.decision!r}, which is not there"
-    for ref in (r for a in task.arguments for r in a.ref.walk()):
-        if ref.kind == "input" and ref.name not in inputs:
-            return f"takes the input {ref.name!r}, which the workflow does not have"
+    for ref in [r for a in task.arguments for r in a.ref.walk()]:
+        if ref.kind == "input":
+            if ref.name not in inputs:
+                return f"takes the input {ref.name!r}, which the workflow does not have"
+            continue  # as most are
         if ref.kind == "param" and ref.name not in {p.name for p in workflow.parameters}:
             return f"takes the parameter {ref.name!r}, which the workflow does not have"
         if ref.kind in ("task", "results", "choice") and ref.name not in before:
