@@ -8,6 +8,7 @@ from riparian.assets.errors import DeclarationError, RiparianError
 from riparian.assets.limits import Limit
 from riparian.assets.partitions import (
     AllPartitions,
+    ByDimension,
     ByKey,
     Cron,
     Daily,
@@ -20,6 +21,7 @@ from riparian.assets.partitions import (
     Offset,
     One,
     Overlapping,
+    Product,
     Static,
     Weekly,
 )
@@ -42,6 +44,7 @@ from riparian.assets.workflows import NoUpdate, branch, task, workflow
 __all__ = [
     "ALL",
     "AllPartitions",
+    "ByDimension",
     "ByKey",
     "CheckResult",
     "Cron",
@@ -61,6 +64,7 @@ __all__ = [
     "One",
     "Overlapping",
     "Policy",
+    "Product",
     "Retry",
     "RiparianError",
     "Source",

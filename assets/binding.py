@@ -15,7 +15,16 @@ from riparian.assets.keys import AssetKey, last_segment, namespace
 from riparian.assets.manifest import InputSpec
 from riparian.assets.often import often_made
 from riparian.assets.parameters import ParameterSpec, keyword_options, parameter_of
-from riparian.assets.partitions import Mapping, Partitions, Static, Windows, default_mapping
+from riparian.assets.partitions import (
+    Mapping,
+    Partitions,
+    Product,
+    Static,
+    Windows,
+    completed,
+    default_mapping,
+    dimensions_of,
+)
 from riparian.assets.tasks import CONTEXT, Argument, Ref
 
 Evaluate = Callable[[object], object]
@@ -185,7 +194,7 @@ def consumed_as(
 ) -> InputSpec | Problem:
     """Returns which partitions of ``key`` the consumer, cut by ``partitions``, receives as ``parameter``."""
     consumed = catalogue.partitions.get(key)
-    mapping = mapping or default_mapping(partitions, consumed)
+    mapping = completed(mapping, partitions, consumed) if mapping else default_mapping(partitions, consumed)
     if mapping is not None:
         return InputSpec(parameter=parameter, asset=key, mapping=mapping)
     return Problem(
@@ -194,17 +203,21 @@ def consumed_as(
             f"{consumer} and its input {key} have different partitions "
             f"({partitions} and {consumed}), so it does not go without saying which of them it needs"
         ),
-        remedy=f"Say which for {parameter!r}: Input({key!r}, mapping=Identity()), or {_others(partitions, consumed)}",
+        remedy=f"Say which for {parameter!r}: Input({key!r}, {_said(partitions, consumed)}",
         location=location,
     )
 
 
-def _others(own: Partitions | None, other: Partitions | None) -> str:
+def _said(own: Partitions | None, other: Partitions | None) -> str:
+    if isinstance(own, Product) or isinstance(other, Product):
+        named = {d.name: d for d in dimensions_of(own)}
+        rest = [d.name for d in dimensions_of(other) if named.get(d.name) != d]
+        return f"mapping=ByDimension({', '.join(f'{name}=…' for name in rest)}))"
     if isinstance(own, Static) and isinstance(other, Static):
-        return "mapping=ByKey({'key': ['its', 'keys']})"
+        return "mapping=Identity()), or mapping=ByKey({'key': ['its', 'keys']})"
     if isinstance(own, Windows) and isinstance(other, Windows):
-        return "mapping=Overlapping()"
-    return "mapping=AllPartitions()"
+        return "mapping=Identity()), or mapping=Overlapping()"
+    return "mapping=Identity()), or mapping=AllPartitions()"
 
 
 def _unbound(function: FunctionType, parameter: str, candidates: Sequence[AssetKey], location: Location) -> Problem:

@@ -2,8 +2,8 @@
 
 A pattern is a path with placeholders, ``drop/flights_{day:%Y-%m-%d}.csv``. Where its name is the partitions' dimension,
 ``{day}`` alone stands for the key of a window, such as ``YYYY-MM-DD``, and ``{region}`` for a key of partitions that
-are keys; elsewhere a placeholder stands for any text without a slash. Hours and minutes are those of UTC, as in keys.
-``{{`` and ``}}`` are braces.
+are keys; so does each of several dimensions. Elsewhere a placeholder stands for any text without a slash. Hours and
+minutes are those of UTC, as in keys. ``{{`` and ``}}`` are braces.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from functools import lru_cache
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.files import UNFINISHED_SUFFIXES
-from riparian.assets.partitions import WHOLE, Partitions, Windows
+from riparian.assets.partitions import WHOLE, Dynamic, Partitions, Static, Windows, dimensions_of
+from riparian.assets.partitions.boxes import SEPARATOR, joined
 
 ISO_DAY = "%Y-%m-%d"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -80,31 +81,35 @@ class Pattern:
     def check(self, partitions: Partitions | None) -> None:
         """Raises DeclarationError when a name that fits does not say which of ``partitions`` it is."""
         named = {p.name for p in self.placeholders}
-        if partitions is not None and partitions.name not in named:
-            written = partitions.name + (f":{partitions.strftime}" if isinstance(partitions, Windows) else "")
+        dimensions = {d.name: d for d in dimensions_of(partitions)}
+        for dimension in dimensions.values():
+            if dimension.name in named:
+                continue
+            written = dimension.name + (f":{dimension.strftime}" if isinstance(dimension, Windows) else "")
             raise DeclarationError(
-                f"the pattern {self.text!r} does not say which {partitions.name!r} a file is for; "
+                f"the pattern {self.text!r} does not say which {dimension.name!r} a file is for; "
                 f"write {{{written}}} where the name has it"
             )
         for p in self.placeholders:
             if p.strftime is None:
                 continue
-            if partitions is None or p.name != partitions.name:
+            meant = dimensions.get(p.name)
+            if meant is None:
                 raise DeclarationError(
                     f"the pattern {self.text!r} reads {p.name!r} as a day, but no partition is called so; "
                     f"declare partitions=Daily({p.name!r}, start=…) or write {{{p.name}}}"
                 )
-            if not isinstance(partitions, Windows):
+            if not isinstance(meant, Windows):
                 raise DeclarationError(
                     f"the pattern {self.text!r} reads {p.name!r} as a day, but its partitions are keys; "
                     f"write {{{p.name}}}"
                 )
             used = set(_CUT.findall(p.strftime))
-            for part in sorted(partitions.parts, key=[*SAYS].index):
+            for part in sorted(meant.parts, key=[*SAYS].index):
                 if not any(one <= used for one in SAYS[part]):
                     raise DeclarationError(
                         f"the pattern {self.text!r} does not say the {part} of {p.name!r} in {p.strftime!r}; "
-                        f"write it whole, such as {{{p.name}:{partitions.strftime}}}"
+                        f"write it whole, such as {{{p.name}:{meant.strftime}}}"
                     )
 
     def match(self, relative_path: str, partitions: Partitions | None) -> str | BadMatch | None:
@@ -114,30 +119,50 @@ class Pattern:
             return None
         if partitions is None:
             return WHOLE
-        windows = partitions if isinstance(partitions, Windows) else None
-        if windows is not None:
-            # A name can fit in two ways when {day} is any text: the way that reads a day wins.
-            found = _shape(self.parts, partitions.name, windows.strftime).fullmatch(relative_path) or found
-        written = {p.name: p for p in self.placeholders}.get(partitions.name)
-        if written is None:
-            return BadMatch(f"the pattern {self.text!r} names no {partitions.name!r}")
-        text = found[partitions.name]
-        if windows is None:
-            return _parse(text, partitions)
-        strftime = written.strftime or windows.strftime
-        key = _parse_key(text, strftime, windows)
-        if key is None:
-            return BadMatch(f"{text!r} is not a {partitions.name} written {strftime}")
-        return _parse(key, partitions)
+        dimensions = dimensions_of(partitions)
+        # A name can fit in two ways when {day} is any text: the way that reads a day, or one of the keys, wins.
+        if len(dimensions) > 1 or isinstance(dimensions[0], Windows):
+            found = _shape(self.parts, dimensions).fullmatch(relative_path) or found
+        keys: list[str] = []
+        for dimension in dimensions:
+            key = self._key(found, dimension)
+            if isinstance(key, BadMatch):
+                return key
+            keys.append(key)
+        return joined(keys)
 
-    def format(self, partition: str, others: Mapping[str, str] | None = None) -> str:
+    def _key(self, found: re.Match[str], dimension: Windows | Static | Dynamic) -> str | BadMatch:
+        """Returns what the name says of one dimension."""
+        written = {p.name: p for p in self.placeholders}.get(dimension.name)
+        if written is None:
+            return BadMatch(f"the pattern {self.text!r} names no {dimension.name!r}")
+        text = found[dimension.name]
+        if not isinstance(dimension, Windows):
+            return _parse(text, dimension)
+        strftime = written.strftime or dimension.strftime
+        key = _parse_key(text, strftime, dimension)
+        if key is None:
+            return BadMatch(f"{text!r} is not a {dimension.name} written {strftime}")
+        return _parse(key, dimension)
+
+    def format(
+        self, partition: str, others: Mapping[str, str] | None = None, partitions: Partitions | None = None
+    ) -> str:
         """Returns the path, relative to ``folder``, that a file of this partition has.
 
-        ``others`` gives the text of placeholders that are not the partition's dimension.
+        ``others`` gives the text of placeholders that are no dimension of the partition; where it has several, those
+        of ``partitions`` tell them apart.
         """
+        dimensions = dimensions_of(partitions)
+        parts = zip([d.name for d in dimensions], partition.split(SEPARATOR), strict=False)
+        keys = dict(parts) if len(dimensions) > 1 else {}
         others = others or {}
         return "".join(
-            p if isinstance(p, str) else others[p.name] if p.name in others else _written(partition, p.strftime)
+            p
+            if isinstance(p, str)
+            else others[p.name]
+            if p.name in others
+            else _written(keys.get(p.name, partition), p.strftime)
             for p in self.parts
         )
 
@@ -155,7 +180,7 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(
         text=text,
         folder=posixpath.normpath(folder[0] or folder[1] or "."),
-        shape=_shape(relative, "", ISO_DAY),
+        shape=_shape(relative, ()),
         parts=relative,
     )
 
@@ -254,15 +279,19 @@ def _check_path(text: str, relative: tuple[str | Placeholder, ...]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _shape(parts: tuple[str | Placeholder, ...], dimension: str, default: str) -> re.Pattern[str]:
-    """The regex of a relative path, in which ``dimension`` is written as a moment, as ``default`` says where nothing
-    else does."""
+def _shape(parts: tuple[str | Placeholder, ...], dimensions: tuple[Windows | Static, ...]) -> re.Pattern[str]:
+    """The regex of a relative path, in which these ``dimensions`` are written as one of their keys or as a moment."""
+    named = {d.name: d for d in dimensions}
 
     def one(part: str | Placeholder) -> str:
         if isinstance(part, str):
             return re.escape(part)
-        strftime = part.strftime or (default if part.name == dimension else None)
-        return f"(?P<{part.name}>{'[^/]+' if strftime is None else _strftime_regex(strftime)})"
+        dimension = named.get(part.name)
+        if isinstance(dimension, Windows) or part.strftime:
+            text = _strftime_regex(part.strftime or (dimension.strftime if isinstance(dimension, Windows) else ISO_DAY))
+        else:
+            text = "[^/]+" if dimension is None else "|".join(map(re.escape, dimension.keys))
+        return f"(?P<{part.name}>{text})"
 
     return re.compile("".join(one(p) for p in parts))
 

@@ -15,7 +15,8 @@ from riparian.assets.check_rules import check_problems
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
-from riparian.assets.partitions import Offset, Windows
+from riparian.assets.partitions import dimensions_of
+from riparian.assets.partitions.latest import by_time
 from riparian.assets.patterns import parse_pattern
 from riparian.assets.task_rules import task_problems
 
@@ -137,8 +138,8 @@ def _pattern(asset: AssetSpec, text: str) -> Iterator[Problem]:
     except DeclarationError as exc:
         yield _problem("bad_pattern", exc, asset.location)
         return
-    dimensions = {asset.partitions.name} if asset.partitions else set()
-    foreign = sorted({p.name for p in pattern.placeholders} - dimensions)
+    dimensions = [d.name for d in dimensions_of(asset.partitions)]
+    foreign = sorted({p.name for p in pattern.placeholders} - {*dimensions})
     for name in foreign:
         has = f"partitions by {', '.join(dimensions)}" if dimensions else "no partitions"
         yield Problem(
@@ -260,11 +261,11 @@ def _caught_up(project: _Project) -> Iterator[Problem]:
     for workflow in project.workflows:
         if workflow.catch_up == "latest":
             continue
-        if not isinstance(workflow.partitions, Windows):
-            why = "it has no partitions by time"
+        if by_time(workflow.partitions) is None:
+            why = "it has no partitions by time, or several dimensions of it"
         elif not workflow.trigger.schedules:
             why = "its trigger names no schedule"
-        elif any(i.mapping.cuts and i.asset not in workflow.produces for i in workflow.inputs):
+        elif any(_says_which(project, workflow, i) for i in workflow.inputs if i.asset not in workflow.produces):
             why = "its inputs say for which partitions it runs, and none that they call for is left out"
         else:
             continue
@@ -274,6 +275,11 @@ def _caught_up(project: _Project) -> Iterator[Problem]:
             remedy="Leave catch_up out",
             location=workflow.location,
         )
+
+
+def _says_which(project: _Project, workflow: WorkflowSpec, spec: InputSpec) -> bool:
+    asset = project.by_key.get(spec.asset)
+    return spec.mapping.says_which(workflow.partitions, asset.partitions if asset else None)
 
 
 def _cycles(project: _Project) -> Iterator[Problem]:
@@ -308,16 +314,12 @@ def _cycles(project: _Project) -> Iterator[Problem]:
 
 def _before(workflow: WorkflowSpec) -> list[AssetKey]:
     """Returns what comes before the workflow: what it consumes, and what it waits for updates of."""
+    # To be made from one's own earlier partitions is no circle.
     made = workflow.produces
-    found = [i.asset for i in workflow.inputs if i.asset not in made or not _is_earlier(i)]
+    found = [i.asset for i in workflow.inputs if i.asset not in made or not i.mapping.looks_back]
     # What it makes itself is told by a rule of its own.
     named = [a for a in workflow.trigger.assets if a not in made]
     return found + [a for a in named if workflow.trigger.watches(a, consumed=False)] if named else found
-
-
-def _is_earlier(own: InputSpec) -> bool:
-    """Whether earlier partitions are meant: to be made from one's own is no circle then."""
-    return isinstance(own.mapping, Offset) and own.mapping.until < 0
 
 
 def _cycle(upstream: list[AssetKey], makers: Dict[AssetKey, WorkflowSpec]) -> Problem:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from riparian.assets import (
     ALL,
     AllPartitions,
+    ByDimension,
     ByKey,
     CheckResult,
     Cron,
@@ -26,6 +27,7 @@ from riparian.assets import (
     One,
     Overlapping,
     Policy,
+    Product,
     Retry,
     RiparianError,
     Source,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL",
     "AllPartitions",
+    "ByDimension",
     "ByKey",
     "CheckResult",
     "Context",
@@ -77,6 +80,7 @@ __all__ = [
     "One",
     "Overlapping",
     "Policy",
+    "Product",
     "Retry",
     "RiparianError",
     "Source",

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from riparian.assets.catchup import windows_of
+from riparian.assets.catchup import MOST_CAUGHT_UP, windows_of
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Windows
+from riparian.assets.partitions import WHOLE, Interval, Windows
+from riparian.assets.partitions.latest import by_time, in_window, ticked
 from riparian.assets.schedules import following, latest
 from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.facts import CLOCK, Cause, Target
@@ -124,8 +125,7 @@ def _about(graph: Graph, key: str, cron: OnCron, tick: int) -> Iterator[Interval
     if partitions is None:
         yield Interval(WHOLE, WHOLE)
     elif follows_clock(graph, key):
-        window = partitions.ticked(tick, cron.timezone) if isinstance(partitions, Windows) else None
-        yield EVERYTHING if window is None else Interval(window, window)
+        yield from ticked(partitions, tick, cron.timezone)
 
 
 def _missed(graph: Graph, due: Sequence[_Due]) -> tuple[list[tuple[str, Interval, str]], list[str]]:
@@ -137,14 +137,17 @@ def _missed(graph: Graph, due: Sequence[_Due]) -> tuple[list[tuple[str, Interval
     for key, of in groupby(sorted(due, key=lambda d: d.row.workflow), key=lambda d: d.row.workflow):
         spec = graph.workflows[key]
         cut, most = spec.partitions, windows_of(spec.catch_up)
-        if most == 1 or not isinstance(cut, Windows) or not follows_clock(graph, key):
+        windows, left = by_time(cut), MOST_CAUGHT_UP
+        if most == 1 or windows is None or not follows_clock(graph, key):
             continue
         if len(found) >= MOST_MISSED:
             later.append(key)
             continue
         for d in of:
-            for window, tick in _before(cut, d, most - 1):
-                found.setdefault((key, window), {})[d.cron.name] = tick
+            for window, tick in _before(windows, d, most - 1):
+                for partition in in_window(cut, window, left):
+                    found.setdefault((key, partition), {})[d.cron.name] = tick
+                    left -= 1
     # The latest window of all was marked before: today's is not kept waiting by what is made up for.
     return [_asked(target, {"ticks": ticks, "late": True}) for target, ticks in sorted(found.items())], later
 
@@ -155,10 +158,12 @@ def _overtaken(tx: Tx, graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Int
     found: dict[Target, dict[str, int]] = {}
     for d in due:
         key, cut = d.row.workflow, graph.workflows[d.row.workflow].partitions
-        if d.row.tick > d.row.since and d.tick is not None and isinstance(cut, Windows) and follows_clock(graph, key):
-            window = cut.ticked(d.row.tick, d.cron.timezone)
-            if window != cut.ticked(d.tick, d.cron.timezone):
-                found.setdefault((key, window), {})[d.cron.name] = d.row.tick
+        windows = by_time(cut)
+        if d.row.tick > d.row.since and d.tick is not None and windows is not None and follows_clock(graph, key):
+            window = windows.ticked(d.row.tick, d.cron.timezone)
+            if window != windows.ticked(d.tick, d.cron.timezone):
+                for partition in in_window(cut, window, MOST_CAUGHT_UP):
+                    found.setdefault((key, partition), {})[d.cron.name] = d.row.tick
     held = staleness.held(tx, found)
     return [_asked(target, {"ticks": ticks}) for target, ticks in sorted(found.items()) if target in held]
 

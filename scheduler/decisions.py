@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from riparian.assets.partitions.latest import moment
 from riparian.scheduler.core import planner
 from riparian.scheduler.core.facts import Action, Blocker, Cause, Decision, Facts, Target, trigger_key
 from riparian.scheduler.core.graph import Graph
@@ -70,14 +71,22 @@ def _in_turn(
     """Returns what has to wait because an earlier partition of the same workflow, which it is made from, is to run
     now, or waits for one that is: each is planned when the one before it has ended."""
     found: dict[Target, Blocker] = {}
-    turn: dict[str, str] = {}
-    for target in sorted(decisions):
-        if decisions[target].action is not Action.RUN or target[0] not in graph.made_from_themselves:
+    turn: dict[tuple[str, str], str] = {}
+    own = {key: graph.workflows[key].partitions for key, _ in decisions if key in graph.made_from_themselves}
+    for target in sorted((t for t in decisions if t[0] in own), key=lambda t: (t[0], moment(own[t[0]], t[1]), t[1])):
+        if decisions[target].action is not Action.RUN:
             continue
-        if target[0] in turn and not _is_urgent(asks[target]):
-            found[target] = Blocker(target[0], turn[target[0]], failed=False)
-        turn[target[0]] = target[1]
+        series = (target[0], _series(graph, *target))
+        if series in turn and not _is_urgent(asks[target]):
+            found[target] = Blocker(target[0], turn[series], failed=False)
+        turn[series] = target[1]
     return found
+
+
+def _series(graph: Graph, key: str, partition: str) -> str:
+    """Returns in which of the workflow's series the partition lies; those of several do not wait for each other."""
+    found = {e.input.mapping.series(partition, e.cut) for e in graph.inputs(key) if e.is_own and e.input is not None}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _is_urgent(asks: Sequence[Cause]) -> bool:

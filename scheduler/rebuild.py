@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import Dynamic, Static, fits
+from riparian.assets.partitions import fits
+from riparian.assets.partitions.latest import moment
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph, reads_otherwise
 from riparian.storage.metadata import dimensions, made, staleness
@@ -41,7 +42,7 @@ def stale(tx: Tx, graph: Graph, keys: Collection[str]) -> dict[str, Stale]:
         if not fits(spec.partitions, one.partition) or (one.workflow, one.partition) in gone:
             of.former += 1
             continue
-        of.newest = max(of.newest, one.partition)
+        of.newest = max(of.newest, one.partition, key=lambda p: (moment(spec.partitions, p), p))
         same_code = one.fingerprint == spec.fingerprint
         if not same_code or reads_otherwise(graph.inputs(spec.key), one.reads):
             of.partitions.append(one.partition)
@@ -53,13 +54,14 @@ def stale(tx: Tx, graph: Graph, keys: Collection[str]) -> dict[str, Stale]:
 
 
 def chosen(workflow: WorkflowSpec, of: Stale, rebuild: Rebuild) -> list[str]:
-    """Returns the stale partitions that a rebuild makes anew: of keys each is the latest, and what is manual is
-    made only by request."""
+    """Returns the stale partitions that a rebuild makes anew: the latest are all keys of the latest window, and what is
+    manual is made only by request."""
     if rebuild == "none" or workflow.trigger.is_manual:
         return []
-    if rebuild == "all" or isinstance(workflow.partitions, Static | Dynamic):
+    if rebuild == "all":
         return of.partitions
-    return [p for p in of.partitions if p == of.newest]
+    latest = moment(workflow.partitions, of.newest)
+    return [p for p in of.partitions if moment(workflow.partitions, p) == latest]
 
 
 def ask(tx: Tx, graph: Graph, workflows: Iterable[WorkflowSpec], rebuild: Rebuild, definition: int) -> None:

@@ -63,7 +63,7 @@ def _refill(tx: Tx, graph: Graph, row: Row[Any]) -> None:
 
 def _look(tx: Tx, graph: Graph, row: Row[Any], room: int) -> None:
     """Asks for the next partitions that are wanted, as many as there is room for."""
-    keys = backfills.candidates(tx, graph, row.workflow, Interval(row.next_partition, row.hi), LOOK + 1)
+    keys = backfills.candidates(tx, graph, row.workflow, backfills.rest(graph, row), LOOK + 1)
     following = keys[LOOK] if len(keys) > LOOK else None
     wanted: list[str] = []
     skipped = 0

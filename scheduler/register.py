@@ -12,6 +12,7 @@ from riparian.assets.bundles import bundle_digest, read_zip
 from riparian.assets.errors import DeclarationError, Invalid, Location, Problem, Refused
 from riparian.assets.manifest import Manifest, WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, WHOLE, Dynamic, Interval, Partitions, Static, Windows, fits
+from riparian.assets.partitions.latest import alike, near
 from riparian.assets.policy import Principal
 from riparian.assets.rules import check
 from riparian.scheduler import clock
@@ -246,7 +247,7 @@ def _adopt(
         if isinstance(w.partitions, Static | Dynamic) or w.trigger.absences(w.produces):
             marks.append((w.key, EVERYTHING, ""))
         if first is not None:
-            marks.append((w.key, Interval(first, first), ""))
+            marks += [(w.key, i, "") for i in alike(w.partitions, first)]
     for w in recut:
         # Cut into other pieces it is like a new one: what its inputs have had for long is no news.
         first = _first_partition(tx, graph, w)
@@ -259,7 +260,7 @@ def _adopt(
                 "first_partition": first or "",
             }
         )
-        marks += [(w.key, Interval(first, first), "")] if first is not None else []
+        marks += [(w.key, i, "") for i in alike(w.partitions, first)] if first is not None else []
     workflows.adopt(tx, rows)
     workflows.remove(tx, removed)
     for key in removed:
@@ -307,12 +308,6 @@ def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:
 
 
 def _first_partition(tx: Tx, graph: Graph, workflow: WorkflowSpec) -> str | None:
-    if workflow.partitions is None:
-        return WHOLE
-    if cutting_inputs(graph, workflow.key):
+    if workflow.partitions is not None and cutting_inputs(graph, workflow.key):
         return runnable.latest(tx, graph, workflow.key)
-    if isinstance(workflow.partitions, Dynamic):
-        return None
-    if isinstance(workflow.partitions, Static):
-        return workflow.partitions.keys[0]
-    return workflow.partitions.near(tx.now)
+    return near(workflow.partitions, tx.now)

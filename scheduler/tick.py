@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from riparian.assets.partitions import EVERYTHING, Interval
+from riparian.assets.partitions.boxes import cut_off, read
 from riparian.scheduler import decisions, outcomes
 from riparian.scheduler.core.facts import PLANNER, Blocker, Cause, Target
 from riparian.scheduler.core.graph import Graph
@@ -219,7 +220,7 @@ def _targets(tx: Tx, graph: Graph, marks: Sequence[Any], done: Ticked) -> _Targe
             found.settled[m.id] = []
             continue
         if len(keys) > SLICE:
-            found.left.append((m.workflow, Interval(keys[SLICE], m.hi), m.ask))
+            found.left.append((m.workflow, cut_off(read(m.lo, m.hi), keys[SLICE]), m.ask))
             keys = keys[:SLICE]
         found.settled[m.id] = [(m.workflow, p) for p in keys]
         for target in found.settled[m.id]:
@@ -232,7 +233,7 @@ def _meant(tx: Tx, graph: Graph, mark: Any) -> tuple[list[str], list[Cause]]:
     asked = [Cause.from_json(mark.ask)] if mark.ask else []
     keys: list[str] = []
     if mark.workflow in graph.workflows or mark.workflow in graph.assets:
-        keys = runnable.partitions(tx, graph, mark.workflow, Interval(mark.lo, mark.hi), SLICE + 1)
+        keys = runnable.partitions(tx, graph, mark.workflow, read(mark.lo, mark.hi), SLICE + 1)
     if not keys:
         let_go(tx, mark.lo, asked, "skipped" if mark.workflow in graph.workflows else "left")
         if mark.lo == mark.hi and mark.workflow in graph.workflows and graph.dimensions.of(mark.workflow):

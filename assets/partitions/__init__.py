@@ -20,6 +20,7 @@ from riparian.assets.partitions.hourly import Hourly
 from riparian.assets.partitions.mappings import (
     MAPPINGS,
     AllPartitions,
+    ByDimension,
     ByKey,
     Fixed,
     Identity,
@@ -28,18 +29,20 @@ from riparian.assets.partitions.mappings import (
     Offset,
     One,
     Overlapping,
+    completed,
     default_mapping,
     mapping_from_json,
 )
 from riparian.assets.partitions.monthly import Monthly
+from riparian.assets.partitions.product import Product, dimensions_of
 from riparian.assets.partitions.static import Static
 from riparian.assets.partitions.weekly import Weekly
 from riparian.assets.partitions.windows import Windows
 
-Partitions = Windows | Static | Dynamic
+Partitions = Windows | Static | Dynamic | Product
 """Every partition definition there is. ``None`` stands for an asset in one piece."""
 
-KINDS = (Hourly, Daily, Weekly, Monthly, Cron, Static, Dynamic)
+KINDS = (Hourly, Daily, Weekly, Monthly, Cron, Static, Dynamic, Product)
 
 
 def fits(partitions: Partitions | None, key: str) -> bool:
@@ -67,6 +70,7 @@ _FIELDS: dict[str, dict[str, Kinds]] = {
     "cron": {**_DATED, "expression": TEXT},
     "static": {"kind": TEXT, "name": TEXT, "keys": LIST},
     "dynamic": {"kind": TEXT, "name": TEXT},
+    "product": {"kind": TEXT, "dimensions": LIST},
 }
 
 
@@ -93,9 +97,18 @@ def partitions_from_json(body: dict[str, Any] | None) -> Partitions | None:
             return Static(body["name"], body["keys"])
         case "dynamic":
             return Dynamic(body["name"])
+        case "product":
+            return Product(*map(_dimension_from_json, body["dimensions"]))
         case other:
             known = ", ".join(repr(name) for name in _FIELDS)
             raise DeclarationError(f"unknown partitions {other!r}; this version knows {known}")
+
+
+def _dimension_from_json(body: Any) -> Any:
+    # One in another is refused before it is read, or a stranger's could lie as deep as they like.
+    if type(body) is not dict or body.get("kind") == "product":
+        raise DeclarationError(f"{body!r:.80} is no dimension of a product; use the same version on both sides")
+    return partitions_from_json(body)
 
 
 __all__ = [
@@ -105,6 +118,7 @@ __all__ = [
     "NOTHING",
     "WHOLE",
     "AllPartitions",
+    "ByDimension",
     "ByKey",
     "Cron",
     "Daily",
@@ -121,10 +135,13 @@ __all__ = [
     "One",
     "Overlapping",
     "Partitions",
+    "Product",
     "Static",
     "Weekly",
     "Windows",
+    "completed",
     "default_mapping",
+    "dimensions_of",
     "fits",
     "mapping_from_json",
     "partitions_from_json",

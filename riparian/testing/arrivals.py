@@ -16,7 +16,7 @@ from typing import Any
 
 from riparian.assets.errors import Invalid
 from riparian.assets.manifest import AssetSpec
-from riparian.assets.partitions import WHOLE
+from riparian.assets.partitions import WHOLE, dimensions_of
 from riparian.scheduler.core.readiness import FileSeen
 from riparian.scheduler.sensors.claims import Folders, Watch, watch_of
 from riparian.scheduler.sensors.inventory import Inventory
@@ -58,11 +58,11 @@ class Arrivals:
             raise Invalid(
                 f"{watch.source} is partitioned by {watch.partitions.name}; say which: partition=…, or name=…"
             )
-        dimension = None if watch.partitions is None else watch.partitions.name
+        dimensions = {d.name for d in dimensions_of(watch.partitions)}
         number = str(next(self._names))
-        others = {p.name: number for p in watch.pattern.placeholders if p.name != dimension}
+        others = {p.name: number for p in watch.pattern.placeholders if p.name not in dimensions}
         wanted = partition if watch.partitions is None else watch.partitions.parse(partition)
-        return watch.pattern.format(wanted, others)
+        return watch.pattern.format(wanted, others, watch.partitions)
 
     def _write(self, file: Path, content: bytes) -> None:
         if not file.resolve().is_relative_to(self._root.resolve()):

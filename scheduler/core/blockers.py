@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval
+from riparian.assets.partitions.latest import up_to
 from riparian.scheduler.core.facts import Blocker
 from riparian.scheduler.core.graph import Edge, Graph
 
@@ -59,4 +60,4 @@ def _up(edge: Edge, below: Interval) -> tuple[Interval, ...]:
     if not edge.is_own:
         return edge.up(below)
     # What is made from its own partition before waits for all of them: each may change the next.
-    return tuple(Interval(EVERYTHING.lo, i.hi) for i in edge.up(below))
+    return tuple(earlier for i in edge.up(below) for earlier in up_to(edge.cut, i))

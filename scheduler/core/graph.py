@@ -11,7 +11,7 @@ from riparian.assets.checks import CheckSpec
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.often import often_made
-from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Keys, Partitions, Windows
+from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Keys, Partitions, Product, Windows
 from riparian.scheduler.core import limits
 from riparian.scheduler.core.dimensions import Dimensions
 
@@ -59,12 +59,14 @@ class Edge:
     @property
     def cuts(self) -> bool:
         """Whether the asset's partitions say for which partitions the workflow could run."""
-        return self.input is not None and self.input.mapping.cuts and not self.is_own
+        if self.input is None or self.is_own:
+            return False
+        return self.input.mapping.says_which(self.workflow.partitions, self.cut)
 
     @property
     def can_be_none(self) -> bool:
         """Whether the workflow can run where nothing is meant: at an end of the series."""
-        return self.input is not None and self.input.mapping.can_be_none and isinstance(self.cut, Windows)
+        return self.input is not None and self.input.mapping.can_be_none and isinstance(self.cut, Windows | Product)
 
     def up(self, interval: Interval) -> Keys:
         """The partitions of the asset that the workflow's partitions in ``interval`` look at."""

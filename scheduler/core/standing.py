@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from riparian.assets.partitions import Windows
+from riparian.assets.partitions.latest import ticked
 from riparian.assets.triggers import Signals, Trigger
 from riparian.scheduler.core.facts import Facts, InputFacts, Schedule
 
@@ -123,9 +123,9 @@ def _unanswered(facts: Facts, differs: Mapping[str, int]) -> dict[str, int]:
 def _concerns(facts: Facts, schedule: Schedule, tick: int) -> bool:
     """Whether the tick is about this partition: where only the clock says for which window to run, about one."""
     cut = facts.workflow.partitions
-    if not isinstance(cut, Windows) or facts.has_partitioned_input:
+    if cut is None or facts.has_partitioned_input:
         return True
-    return cut.ticked(tick, schedule.cron.timezone) == facts.partition
+    return any(facts.partition in keys for keys in ticked(cut, tick, schedule.cron.timezone))
 
 
 def _signals(facts: Facts, news: Iterable[str] = (), ticks: Mapping[str, int] = MappingProxyType({})) -> Signals:

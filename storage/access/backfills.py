@@ -10,6 +10,8 @@ from riparian.assets.errors import Conflict, Invalid
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.partitions import EVERYTHING, Interval
+from riparian.assets.partitions.boxes import Box, cut_off
+from riparian.assets.partitions.latest import from_to
 from riparian.scheduler.core.backfills import STATES, Only, State, is_wanted
 from riparian.scheduler.core.limits import WORKFLOW
 from riparian.storage.access.pages import Page, fill, iso
@@ -34,14 +36,16 @@ _SLICE = 400
 
 
 def interval(judge: Judge, workflow: WorkflowSpec, lo: str | None, hi: str | None) -> Interval:
-    """Returns the partitions that are meant; None is the first, or the last. Raises Invalid for what there is not."""
+    """Returns the partitions that are meant, of several dimensions from the one to the other in each; None is the
+    first, or the last. Raises Invalid for what there is not."""
     if workflow.partitions is None:
         raise Invalid(f"{workflow.key} is not partitioned: `riparian run {workflow.key}` makes it anew")
-    found = Interval(
+    found = from_to(
+        workflow.partitions,
         EVERYTHING.lo if lo is None else partition_of(judge, workflow, lo),
         EVERYTHING.hi if hi is None else partition_of(judge, workflow, hi),
     )
-    if found.lo > found.hi:
+    if found.lo > found.hi or (isinstance(found, Box) and any(i.lo > i.hi for side in found.sides for i in side)):
         raise Invalid(f"from {lo} to {hi} there is nothing: write the earlier one first")
     return found
 
@@ -62,7 +66,7 @@ def preview(judge: Judge, key: str, lo: str | None, hi: str | None, only: Only) 
     found: dict[State, dict[str, Any]] = {}
     until, looked, first, truncated = time.monotonic() + MOST_SECONDS, 0, wanted.lo, False
     while True:
-        keys = backfills.candidates(judge.tx, judge.graph, workflow.key, Interval(first, wanted.hi), _SLICE + 1)
+        keys = backfills.candidates(judge.tx, judge.graph, workflow.key, cut_off(wanted, first), _SLICE + 1)
         for partition, state in backfills.states(judge.tx, judge.graph, workflow.key, keys[:_SLICE], _SLICE):
             group = found.setdefault(state, {"count": 0, "first": partition})
             group |= {"count": group["count"] + 1, "last": partition}
@@ -165,7 +169,7 @@ def _left(judge: Judge, row: AnyRow) -> tuple[int, bool]:
     """Returns how many partitions were not looked at, and whether there may be more."""
     if row.next_partition is None or row.state in ("cancelled", "done") or row.workflow not in judge.graph.workflows:
         return 0, False
-    rest = Interval(row.next_partition, row.hi)
+    rest = backfills.rest(judge.graph, row)
     found = len(backfills.candidates(judge.tx, judge.graph, row.workflow, rest, MOST_LEFT + 1))
     return min(found, MOST_LEFT), found > MOST_LEFT
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, text, update
 
-from riparian.assets.partitions import Interval, Windows
+from riparian.assets.partitions import Dynamic, Interval
+from riparian.assets.partitions.boxes import cut_off
+from riparian.assets.partitions.latest import by_time, from_to, until
+from riparian.assets.partitions.product import meet
 from riparian.scheduler.core import backfills
 from riparian.scheduler.core.facts import Cause, Target
 from riparian.scheduler.core.graph import Graph, follows_clock
@@ -230,13 +233,21 @@ def take_back(tx: Tx, row: Row[Any]) -> None:
         staleness.release(tx, r.workflow, r.partition)
 
 
+def rest(graph: Graph, row: Row[Any]) -> Interval:
+    """Returns the partitions that the backfill has still to look at."""
+    return cut_off(from_to(graph.workflows[row.workflow].partitions, row.lo, row.hi), row.next_partition)
+
+
 def candidates(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> list[str]:
     """Returns, in order, at most ``limit`` partitions in ``interval`` that could be made: where no input says which
     these are, every window up to that of now."""
     cut = graph.workflows[key].partitions
-    if not isinstance(cut, Windows) or not follows_clock(graph, key):
+    if cut is None or isinstance(cut, Dynamic) or by_time(cut) is None or not follows_clock(graph, key):
         return runnable.partitions(tx, graph, key, interval, limit)
-    return cut.within(Interval(interval.lo, min(interval.hi, cut.key_at(tx.now))), limit)
+    found: list[str] = []
+    for begun in (i for there in until(cut, tx.now) for i in meet(cut, interval, there)):
+        found += cut.within(begun, limit - len(found))
+    return found
 
 
 def states(

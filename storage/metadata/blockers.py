@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, func, select
 
 from riparian.assets.partitions import EVERYTHING, Interval
+from riparian.assets.partitions.boxes import Box
 from riparian.scheduler.core.blockers import above, holds
 from riparian.scheduler.core.facts import Blocker, Target
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.ranks import RunClass
 from riparian.storage.metadata.among import among, in_keys, in_pairs
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.leaps import rows_in
 from riparian.storage.metadata.runs import IS_UNFINISHED
 from riparian.storage.metadata.schema import attempted, check_result, run
 
@@ -33,12 +35,12 @@ _ANY_UNFINISHED = (
     .group_by(run.c.workflow)
 )
 # Of those before it the nearest: who is made from its own partition before waits for one after the other.
-_UNFINISHED_IN = select(func.max(run.c.partition)).where(
+_UNFINISHED_IN = select(run.c.partition).where(
     run.c.workflow == bindparam("workflow"), run.c.partition.between(bindparam("lo"), bindparam("hi")), IS_UNFINISHED
 )
 # What was cancelled, or tried for a person or a backfill alone (of inputs of no moment), is nobody's to wait for.
 _HOLDS_UP = (attempted.c.outcome != "cancelled", attempted.c.as_of > 0)
-_ATTEMPTED_IN = select(func.max(attempted.c.partition)).where(
+_ATTEMPTED_IN = select(attempted.c.partition).where(
     attempted.c.workflow == bindparam("workflow"),
     attempted.c.partition.between(bindparam("lo"), bindparam("hi")),
     *_HOLDS_UP,
@@ -133,8 +135,7 @@ class _Waits:
             elif interval.lo == interval.hi:
                 pairs.add((maker, interval.lo))
             else:
-                bounds = {"workflow": maker, "lo": interval.lo, "hi": interval.hi}
-                if (last := tx.conn.execute(between, bounds).scalar()) is not None:
+                if (last := _last_in(tx, between, maker, interval)) is not None:
                     found[maker, interval] = last
         for r in in_pairs(tx, exact, pairs):
             found[r.workflow, Interval(r.partition, r.partition)] = r.partition
@@ -145,3 +146,13 @@ class _Waits:
     def of(self, maker: str, interval: Interval) -> Blocker | None:
         partition = self._found.get((maker, interval))
         return None if partition is None else Blocker(maker, partition, self._failed)
+
+
+def _last_in(tx: Tx, statement: Select[Any], maker: str, interval: Interval) -> str | None:
+    (column,) = statement.selected_columns
+    if isinstance(interval, Box):
+        there = rows_in(tx, statement.order_by(column), {"workflow": maker}, interval)
+        return there[-1].partition if there else None
+    bounds = {"workflow": maker, "lo": interval.lo, "hi": interval.hi}
+    last: str | None = tx.conn.execute(statement.order_by(column.desc()).limit(1), bounds).scalar()
+    return last

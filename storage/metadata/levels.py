@@ -17,20 +17,24 @@ from riparian.assets.partitions import (
     EVERYTHING,
     WHOLE,
     AllPartitions,
-    Dynamic,
     Interval,
     Keys,
     Last,
     Partitions,
+    Product,
     Windows,
     fits,
 )
+from riparian.assets.partitions.base import one
+from riparian.assets.partitions.boxes import SEPARATOR, Box, joined
+from riparian.assets.partitions.latest import moment
 from riparian.scheduler.core import digests
 from riparian.scheduler.core.facts import InputFacts, Lack, Level, Target
 from riparian.scheduler.core.graph import Edge, Graph
 from riparian.storage.metadata import checks
 from riparian.storage.metadata.among import BATCH, among, in_keys, in_pairs
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.leaps import rows_in
 from riparian.storage.metadata.schema import asset, asset_origins, head
 
 _HEADS = select(head).where(among(head.c.asset, "firsts"), among(head.c.partition, "seconds"))
@@ -94,14 +98,15 @@ class Levels:
         looked = [(i, [(r, fits(edge.cut, r.partition)) for r in self.ranges[edge.asset, i]]) for i in keys]
         rows = [r for _, found in looked for r, is_one in found if is_one]
         need = edge.input.mapping.required(keys, edge.cut)
-        if len(rows) >= need:
+        have = edge.input.mapping.counted([r.partition for r in rows], keys, edge.cut)
+        if rows and have >= need:
             # Rows come in the order of their keys, and the digest does not depend on it.
             digest = digests.of_members((r.partition, r.digest) for r in rows)
             seq, news, current = (max(r._mapping[c] for r in rows) for c in (head.c.seq, head.c.news, head.c.current))
             now = Level(seq, digest, tuple(sorted({r.origins for r in rows})), None, news, current)
             return now, None, tuple(part for i, found in looked for part in _parts(i, found))
-        of = 0 if edge.cut is None or isinstance(edge.cut, Dynamic) else sum(edge.cut.count(i) for i in keys)
-        lack = Lack(have=len(rows), need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
+        of = edge.input.mapping.possible(keys, edge.cut)
+        lack = Lack(have=have, need=need, of=of, some=_absent(edge, keys, {r.partition for r in rows}))
         return None, lack, keys
 
     def unchecked(self, tx: Tx, graph: Graph, targets: Sequence[Target]) -> dict[Target, dict[str, str]]:
@@ -161,13 +166,28 @@ def load(tx: Tx, graph: Graph, targets: Sequence[Target]) -> Levels:
         members[r.asset].append(r.origins)
     sets = {r.key: (r.heads, _of_set(r, members[r.key])) for r in in_keys(tx, _SETS, every)}
     tops = {a: (h.partition, _of_head(h)) for a, cut in last.items() if (h := newest(tx, a, cut)) is not None}
-    found = {(a, i): tx.conn.execute(_RANGE, {"asset": a, "lo": i.lo, "hi": i.hi}).all() for a, i in ranges}
+    found = {(a, i): rows_in(tx, _RANGE, {"asset": a}, i) for a, i in ranges}
     return Levels(heads, sets, tops, found)
 
 
 def newest(tx: Tx, asset_key: str, cut: Partitions | None) -> Row[Any] | None:
     """Returns the asset's head in the newest of the partitions that it is cut into now."""
-    before, most = EVERYTHING.hi, 1
+    last = _last_before(tx, asset_key, cut, EVERYTHING.hi)
+    if not isinstance(cut, Product) or isinstance(cut.dimensions[0], Windows):
+        return last
+    # Keys stand before the windows: the newest of all is the newest of some key.
+    time = next((n for n, d in enumerate(cut.dimensions) if isinstance(d, Windows)), 0)
+    found = last
+    while time and found is not None:
+        before = joined((*found.partition.split(SEPARATOR)[:time], ""))
+        found = _last_before(tx, asset_key, cut, before)
+        if found is not None and last is not None and moment(cut, found.partition) > moment(cut, last.partition):
+            last = found
+    return last
+
+
+def _last_before(tx: Tx, asset_key: str, cut: Partitions | None, before: str) -> Row[Any] | None:
+    most = 1
     while rows := tx.conn.execute(_NEWEST, {"asset": asset_key, "before": before, "most": most}).all():
         if (found := next((r for r in rows if fits(cut, r.partition)), None)) is not None:
             return found
@@ -212,6 +232,10 @@ def _is_last(edge: Edge) -> bool:
 def _parts(interval: Interval, found: Iterable[tuple[Any, bool]]) -> Iterator[Interval]:
     """Yields the interval without the rows that are no partitions of the asset any more, though their names lie in it:
     who is given an interval is given all of it."""
+    if isinstance(interval, Box):
+        # What lies between them is not meant either.
+        yield from (one(row.partition) for row, is_one in found if is_one)
+        return
     lo: str | None = interval.lo
     hi: str | None = None
     for row, is_one in found:

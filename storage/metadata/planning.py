@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import select
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import Dynamic, Static
+from riparian.assets.partitions import Partitions
+from riparian.assets.partitions.latest import moment
 from riparian.scheduler.core.facts import Cause, Facts, Schedule, Target, Unfinished
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata import blockers, levels, moments, schedules
@@ -94,8 +95,13 @@ def _unfinished(row: Any) -> Unfinished:
 def _baseline(spec: WorkflowSpec, row: Any, partition: str) -> int:
     """What moved before the workflow was adopted is history, but for what a new one runs for: one partition, or each
     that is there from the start."""
-    own = row is None or row.first_partition == partition or isinstance(spec.partitions, Static | Dynamic)
+    cut = spec.partitions
+    own = row is None or row.first_partition == partition or _is_alike(cut, row.first_partition, partition)
     return 0 if own else int(row.news_seq)
+
+
+def _is_alike(cut: Partitions | None, first: str, partition: str) -> bool:
+    return cut is not None and moment(cut, first) == moment(cut, partition)
 
 
 def _as_asked(schedules: tuple[Schedule, ...], ask: Cause | None) -> tuple[Schedule, ...]:

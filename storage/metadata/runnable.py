@@ -6,10 +6,14 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from riparian.assets.partitions import WHOLE, Dynamic, Identity, Interval, Static, Windows, fits
+from riparian.assets.partitions import WHOLE, ByDimension, Dynamic, Identity, Interval, fits
+from riparian.assets.partitions.latest import alike, back, moment, ticked
+from riparian.assets.partitions.product import meet
 from riparian.scheduler.core.graph import Edge, Graph, cutting_inputs, follows_clock
 from riparian.storage.metadata import dimensions, levels, schedules
+from riparian.storage.metadata.called import called
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.leaps import rows_in
 from riparian.storage.metadata.schema import consumed, head, workflow
 
 _FIRST_PARTITION = select(workflow.c.first_partition).where(workflow.c.key == bindparam("workflow"))
@@ -36,18 +40,20 @@ def partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -
         return [interval.lo] if is_one else []
     if dimension is not None and follows_clock(graph, key):
         return dimensions.within(tx, dimension, interval, limit)
-    bounds = {"lo": interval.lo, "hi": interval.hi, **(dimensions.named(dimension) if dimension is not None else {})}
+    of = dimensions.named(dimension) if dimension is not None else {}
     ran, there = (_CONSUMED_PARTITIONS, _HEAD_PARTITIONS) if dimension is None else (_CONSUMED_LIVE, _HEAD_LIVE)
-    statements: list[tuple[Select[Any], dict[str, str]]] = [(ran, {"workflow": key, **bounds})]
+    statements: list[tuple[Select[Any], dict[str, str]]] = [(ran, {"workflow": key, **of})]
     edges = cutting_inputs(graph, key)
     same = [e for e in edges if e.input and isinstance(e.input.mapping, Identity)]
-    statements += [(there, {"asset": e.asset, **bounds}) for e in same]
-    found = {p for p in _own_partitions(tx, graph, key) if p in interval}
+    statements += [(there, {"asset": e.asset, **of}) for e in same]
+    found = _own_partitions(tx, graph, key, interval, limit)
     for statement, params in statements:
-        ordered = statement.order_by(statement.selected_columns[0]).limit(limit)
-        found.update(tx.conn.execute(ordered, params).scalars())
+        ordered = statement.order_by(statement.selected_columns[0])
+        found.update(r.partition for r in rows_in(tx, ordered, params, interval, limit))
     for edge in edges:
-        if edge not in same:
+        if edge.input and isinstance(edge.input.mapping, ByDimension):
+            found.update(called(tx, edge, interval, limit))
+        elif edge not in same:
             found.update(_through(tx, edge, interval, limit))
     # What was made before the partitions were declared otherwise is there, but not to be made again.
     return sorted(p for p in found if spec is None or fits(spec.partitions, p))[:limit]
@@ -64,12 +70,13 @@ def latest(tx: Tx, graph: Graph, key: str) -> str | None:
         needing = edge.down(Interval(top.partition, top.partition)) if top is not None else ()
         if not needing:
             return None
-        newest = needing[-1].hi if newest is None else min(newest, needing[-1].hi)
-    if isinstance(own, Windows) and newest is not None and any(e.many for e in edges):
-        before = own.after(newest, -1)
-        found = levels.load(tx, graph, [(key, p) for p in (newest, before) if p is not None])
+        end = own.clip(needing[-1]) if own is not None and not isinstance(own, Dynamic) else None
+        last = end.hi if end is not None else needing[-1].hi
+        newest = last if newest is None else min(newest, last, key=lambda p: (moment(own, p), p))
+    if newest is not None and any(e.many for e in edges) and (before := back(own, newest)) is not None:
+        found = levels.load(tx, graph, [(key, newest), (key, before)])
         for partition in (newest, before):
-            if partition and all(found.facts(e, partition, None).lack is None for e in edges):
+            if all(found.facts(e, partition, None).lack is None for e in edges):
                 return partition
     return newest
 
@@ -105,14 +112,14 @@ def _first_head(tx: Tx, asset_key: str, keys: Interval) -> str | None:
     return first
 
 
-def _own_partitions(tx: Tx, graph: Graph, key: str) -> set[str]:
-    """The partitions that a workflow runs for though no input has them: every key, or the window it was adopted in and
-    those of its last ticks."""
-    if not follows_clock(graph, key):
+def _own_partitions(tx: Tx, graph: Graph, key: str, interval: Interval, limit: int) -> set[str]:
+    """The first partitions in ``interval`` that a workflow runs for though no input has them: those of the window it
+    was adopted in and of its last ticks, and all where time has no part in it."""
+    cut = graph.workflows[key].partitions if follows_clock(graph, key) else None
+    if cut is None or isinstance(cut, Dynamic):
         return set()
-    cut = graph.workflows[key].partitions
-    if not isinstance(cut, Windows):
-        return set(cut.keys) if isinstance(cut, Static) else set()
     first = tx.conn.execute(_FIRST_PARTITION, {"workflow": key}).scalar()
     ticks = schedules.standing(tx, graph, [key]).get(key, ())
-    return {first or WHOLE, *(cut.ticked(s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)}
+    meant = [alike(cut, first or WHOLE), *(ticked(cut, s.tick, s.cron.timezone) for s in ticks if s.tick > s.since)]
+    there = {i for keys in meant for each in keys for i in meet(cut, interval, each)}
+    return {p for i in there for p in cut.within(i, limit)}

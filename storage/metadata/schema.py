@@ -209,7 +209,7 @@ dirty = Table(
     Column("id", Name, primary_key=True),
     Column("workflow", Name, nullable=False),
     Column("lo", Name, nullable=False),
-    Column("hi", Name, nullable=False),
+    Column("hi", Name, nullable=False),  # of a box with what of it is meant, see assets/partitions/boxes.py
     Column("ask", Text, nullable=False, server_default=""),  # JSON of the cause when somebody asked
     UniqueConstraint("workflow", "lo", "hi", "ask"),
 )

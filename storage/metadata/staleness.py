@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tex
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
+from riparian.assets.partitions.boxes import written
 from riparian.scheduler.core.facts import ANY, CLOCK, PLANNER, Target
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata.among import among, in_pairs
@@ -120,8 +121,9 @@ def _rows(tx: Tx, marks: Iterable[tuple[str, Interval, str]], before: str = "") 
     # One for all, which are numbered: a large project's first plan marks ten thousand.
     first = before + tx.new_id()
     return [
-        {"id": f"{first}.{number:07}", "workflow": w, "lo": i.lo, "hi": i.hi, "ask": ask}
+        {"id": f"{first}.{number:07}", "workflow": w, "lo": lo, "hi": hi, "ask": ask}
         for number, (w, i, ask) in enumerate(marks)
+        for lo, hi in [written(i)]
     ]
 
 

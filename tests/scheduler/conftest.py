@@ -23,7 +23,7 @@ from riparian.assets.checks import CheckSpec
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
 from riparian.assets.parameters import ParameterSpec
-from riparian.assets.partitions import Daily, Mapping, Partitions, default_mapping
+from riparian.assets.partitions import Daily, Mapping, Partitions, completed, default_mapping, dimensions_of
 from riparian.assets.policy import Policy, Principal
 from riparian.assets.retry import Retry
 from riparian.assets.tasks import Argument, Ref, TaskSpec
@@ -324,7 +324,7 @@ def declared(
         replace(
             a,
             partitions=cuts.get(a.key),
-            arrives=a.arrives and FileDrop(f"{a.key}_{{{cuts[a.key].name}}}.json" if a.key in cuts else f"{a.key}.x"),
+            arrives=a.arrives and FileDrop(f"{a.key}{_placeholders(cuts.get(a.key))}.json"),
         )
         for a in manifest.assets
     ]
@@ -333,7 +333,8 @@ def declared(
         inputs = []
         for i in w.inputs:
             meant = (mappings or {}).get((w.key, i.parameter))
-            mapping = meant or default_mapping(cuts.get(w.key), cuts.get(i.asset))
+            own, other = cuts.get(w.key), cuts.get(i.asset)
+            mapping = completed(meant, own, other) if meant else default_mapping(own, other)
             assert mapping is not None, f"say the mapping of {w.key} and {i.asset}"
             inputs.append(replace(i, mapping=mapping))
             if second := (mappings or {}).get((w.key, f"{i.parameter}'")):
@@ -357,6 +358,10 @@ def declared(
         made = [*(w for w in made if w.key not in outputs), whole]
         assets = [replace(a, producer=key) if a.key in outputs else a for a in assets]
     return replace(manifest, assets=tuple(assets), workflows=tuple(made))
+
+
+def _placeholders(cut: Partitions | None) -> str:
+    return "".join(f"/{{{d.name}}}" for d in dimensions_of(cut))
 
 
 def _content(tx, version: str) -> str:

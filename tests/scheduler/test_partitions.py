@@ -44,11 +44,10 @@ def instant(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000
 
 
-def declare(plant, edges, cuts, mappings=None, triggers=None, code="one"):
+def declare(plant, edges, cuts, mappings=None, triggers=None, code="one", *, said=None, rebuild="none"):
     """Applies what ``declared`` returns (see there)."""
-    return register.apply(
-        plant.plane, declared(plant, edges, cuts, mappings, triggers, code), plant.bundle(code)[1], ME
-    )
+    manifest = declared(plant, edges, cuts, mappings, triggers, code, said=said)
+    return register.apply(plant.plane, manifest, plant.bundle(code)[1], ME, rebuild)
 
 
 def drop_hours(plant, asset: str, day: str, hours, content: str = "x") -> None:

@@ -3,8 +3,9 @@
 
 from riparian.assets.partitions.mappings.all import AllPartitions, One
 from riparian.assets.partitions.mappings.base import Mapping
+from riparian.assets.partitions.mappings.by_dimension import ByDimension
 from riparian.assets.partitions.mappings.by_key import ByKey
-from riparian.assets.partitions.mappings.defaults import default_mapping
+from riparian.assets.partitions.mappings.defaults import completed, default_mapping
 from riparian.assets.partitions.mappings.identity import Identity
 from riparian.assets.partitions.mappings.offset import Offset
 from riparian.assets.partitions.mappings.overlapping import Overlapping
@@ -14,6 +15,7 @@ from riparian.assets.partitions.mappings.single import Fixed, Last
 __all__ = [
     "MAPPINGS",
     "AllPartitions",
+    "ByDimension",
     "ByKey",
     "Fixed",
     "Identity",
@@ -22,6 +24,7 @@ __all__ = [
     "Offset",
     "One",
     "Overlapping",
+    "completed",
     "default_mapping",
     "mapping_from_json",
 ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from riparian.assets.partitions.base import EVERYTHING, WHOLE, Interval, Keys, one
-from riparian.assets.partitions.mappings.base import Cut, Mapping, check_at_least, each
+from riparian.assets.partitions.mappings.base import Mapping, check_at_least, each
+from riparian.assets.partitions.product import Cut
 from riparian.assets.partitions.static import Static
 
 

@@ -9,16 +9,13 @@ than one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.partitions.base import EVERYTHING, WHOLE, Interval, Keys, one
 from riparian.assets.partitions.dynamic import Dynamic
-from riparian.assets.partitions.static import Static
-from riparian.assets.partitions.windows import Windows
-
-Cut = Windows | Static | Dynamic | None
-"""How an asset is cut; None: it is in one piece."""
+from riparian.assets.partitions.product import Cut
 
 LARGEST_NUMBER = 1_000_000
 
@@ -30,7 +27,7 @@ class Mapping(ABC):
 
     kind: ClassVar[str]
     cuts: ClassVar[bool] = False
-    """Whether the input's partitions say for which partitions the consumer could run."""
+    """Whether it is so, whatever the partitions, that ``says_which``."""
 
     @property
     def many(self) -> bool:
@@ -50,6 +47,28 @@ class Mapping(ABC):
     def required(self, keys: Keys, other: Cut) -> int:
         """Returns how many of ``keys`` must have a version before the consumer can run."""
         return 1
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether only earlier partitions are meant: then an asset can be made from its own."""
+        return False
+
+    def says_which(self, own: Cut, other: Cut) -> bool:
+        """Whether the input's partitions say for which of its partitions the consumer could run."""
+        return self.cuts
+
+    def series(self, key: str, own: Cut) -> str:
+        """Returns what tells the consumer's series apart where it is made from itself: only within one of them does a
+        partition need another."""
+        return ""
+
+    def counted(self, there: Sequence[str], keys: Keys, other: Cut) -> int:
+        """Returns how much is there, as ``required`` counts, where these of ``keys`` have a version."""
+        return len(there)
+
+    def possible(self, keys: Keys, other: Cut) -> int:
+        """Returns how much of it there could be, as ``required`` counts; 0 where that is not known."""
+        return 0 if other is None or isinstance(other, Dynamic) else sum(other.count(k) for k in keys)
 
     @abstractmethod
     def up(self, interval: Interval, own: Cut, other: Cut) -> Keys:

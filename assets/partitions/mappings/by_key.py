@@ -13,7 +13,8 @@ from typing import Any
 from riparian.assets.errors import DeclarationError
 from riparian.assets.fields import texts
 from riparian.assets.partitions.base import Interval, Keys, one
-from riparian.assets.partitions.mappings.base import Cut, Mapping, check_at_least, required_of
+from riparian.assets.partitions.mappings.base import Mapping, check_at_least, required_of
+from riparian.assets.partitions.product import Cut
 from riparian.assets.partitions.static import Static
 
 MOST_WRITTEN = 20_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from riparian.assets.partitions.base import Interval, Keys
-from riparian.assets.partitions.mappings.base import Cut, Mapping
+from riparian.assets.partitions.mappings.base import Mapping
+from riparian.assets.partitions.product import Cut
 from riparian.assets.partitions.windows import Windows
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.partitions.base import EVERYTHING, Interval, Keys
-from riparian.assets.partitions.mappings.base import Cut, Mapping, required_of
+from riparian.assets.partitions.mappings.base import Mapping, required_of
+from riparian.assets.partitions.product import Cut
 from riparian.assets.partitions.windows import Windows
 
 FARTHEST = 1_000
@@ -51,6 +52,10 @@ class Offset(Mapping):
     @property
     def can_be_none(self) -> bool:
         return not self.first <= 0 <= self.until
+
+    @property
+    def looks_back(self) -> bool:
+        return self.until < 0
 
     def required(self, keys: Keys, other: Cut) -> int:
         return required_of(None, keys, other)

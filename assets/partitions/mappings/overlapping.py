@@ -7,7 +7,8 @@ from typing import Any
 
 from riparian.assets.partitions.base import EVERYTHING, Interval, Keys
 from riparian.assets.partitions.cron import Cron
-from riparian.assets.partitions.mappings.base import Cut, Mapping, check_at_least, required_of
+from riparian.assets.partitions.mappings.base import Mapping, check_at_least, required_of
+from riparian.assets.partitions.product import Cut
 from riparian.assets.partitions.windows import Windows
 
 MOST_TOGETHER = 11_000
@@ -49,8 +50,8 @@ class Overlapping(Mapping):
             return "Overlapping() asks for windows of time on both sides", "Leave the mapping out, or write another"
         if not own.overlaps(other):
             return f"{own} and {other} have no moment in common", "Let them overlap"
-        if (together := _longest(own) // _shortest(other)) > MOST_TOGETHER:
-            what = f"one window of {own} may have {together:,} of {other}, more than {MOST_TOGETHER:,}"
+        if (most := together(own, other)) > MOST_TOGETHER:
+            what = f"one window of {own} may have {most:,} of {other}, more than {MOST_TOGETHER:,}"
             return what, "Put one of a size between them"
         return None
 
@@ -67,6 +68,11 @@ def _overlapping(interval: Interval, of: Cut, among: Cut) -> Keys:
     lo, hi = among.key_at(of.window(clipped.lo)[0]), among.key_at(of.window(clipped.hi)[1] - 1)
     there = among.clip(Interval(lo, hi))
     return () if there is None else (there,)
+
+
+def together(own: Windows, other: Windows) -> int:
+    """Returns how many windows of ``other`` there may be in one of ``own``."""
+    return max(1, _longest(own) // _shortest(other))
 
 
 def _longest(cut: Windows) -> int:

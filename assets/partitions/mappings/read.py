@@ -11,6 +11,7 @@ from riparian.assets.errors import DeclarationError
 from riparian.assets.fields import LIST, OBJECT, TEXT, Kinds, judge, texts
 from riparian.assets.partitions.mappings.all import AllPartitions, One
 from riparian.assets.partitions.mappings.base import Mapping
+from riparian.assets.partitions.mappings.by_dimension import ByDimension, Rule
 from riparian.assets.partitions.mappings.by_key import ByKey
 from riparian.assets.partitions.mappings.identity import Identity
 from riparian.assets.partitions.mappings.offset import Offset
@@ -27,6 +28,7 @@ _FIELDS: dict[str, dict[str, Kinds]] = {
     "fixed": {"kind": TEXT, "key": TEXT},
     "offset": {"kind": TEXT, "first": _NUMBER, "last": _NUMBER},
     "by_key": {"kind": TEXT, "table": OBJECT, "at_least": _NUMBER},
+    "by_dimension": {"kind": TEXT, "dimensions": LIST},
 }
 
 
@@ -47,8 +49,22 @@ def mapping_from_json(body: Any) -> Mapping:
             return Fixed(body["key"])
         case "offset":
             return Offset(body["first"], body.get("last"))
+        case "by_dimension":
+            return ByDimension.of(_rules(body["dimensions"]))
         case _:
             for needs in body["table"].values():
                 judge({"needs": needs}, {"needs": LIST}, "a mapping")
                 texts(needs, "a mapping")
             return ByKey(body["table"], body.get("at_least"))
+
+
+def _rules(dimensions: list[Any]) -> list[Rule]:
+    found = []
+    for said in dimensions:
+        judge(said, {"name": TEXT, "of": (str, type(None)), "mapping": (str, dict)}, "a mapping")
+        inner = said["mapping"]
+        if type(inner) is dict and inner.get("kind") == "by_dimension":
+            # Refused before it is read, or a stranger's could lie in one another as deep as they like.
+            raise DeclarationError("a mapping by dimension lies in another; use the same version on both sides")
+        found.append(Rule(name=said["name"], of=said["of"], mapping=mapping_from_json(inner)))
+    return found

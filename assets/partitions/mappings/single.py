@@ -7,7 +7,8 @@ from typing import Any
 
 from riparian.assets.errors import DeclarationError
 from riparian.assets.partitions.base import EVERYTHING, Interval, Keys, one
-from riparian.assets.partitions.mappings.base import Cut, Mapping, each
+from riparian.assets.partitions.mappings.base import Mapping, each
+from riparian.assets.partitions.product import Cut
 from riparian.assets.partitions.windows import Windows
 
 
