@@ -11,20 +11,22 @@ from typing import Any
 
 from riparian.assets.errors import DeclarationError, Invalid
 from riparian.assets.partitions import WHOLE
+from riparian.assets.partitions.boxes import joined
 from riparian.assets.partitions.dynamic import MOST_ADDED, judged
+from riparian.assets.partitions.key import PartitionKey
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: cached_property keeps its value in the instance
 class Context:
     """The context of one attempt.
 
-    ``partition`` is the key being made (empty: the asset is in one piece), ``params`` the values of the run's
-    parameters.
+    ``partition`` is the key being made (empty: the asset is in one piece), a text that also says the key of each
+    dimension: ``ctx.partition["region"]``; ``params`` are the values of the run's parameters.
     ``seed`` derives from what is computed, so that another attempt with the same inputs draws the same numbers.
     ``added`` are the keys that ``add_partitions`` was given, by dimension.
     """
 
-    partition: str
+    partition: PartitionKey
     seed: str
     params: Mapping[str, Any] = field(default_factory=dict)
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("riparian.task"))
@@ -52,6 +54,13 @@ class Context:
         self.added.update(added)
 
     @classmethod
-    def for_test(cls, *, partition: str = WHOLE, seed: str = "", params: Mapping[str, Any] | None = None) -> Context:
-        """Returns a context to call a function with in a unit test."""
-        return cls(partition=partition, seed=seed, params=params or {})
+    def for_test(
+        cls, *, partition: str | Mapping[str, str] = WHOLE, seed: str = "", params: Mapping[str, Any] | None = None
+    ) -> Context:
+        """Returns a context to call a function with in a unit test; ``partition`` is a key, or one of each dimension by
+        its name: ``{"day": "2013-01-31", "region": "eu"}``."""
+        if isinstance(partition, str):
+            key = PartitionKey(partition)
+        else:
+            key = PartitionKey(joined([*partition.values()]), [*partition])
+        return cls(partition=key, seed=seed, params=params or {})

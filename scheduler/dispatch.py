@@ -206,6 +206,7 @@ def _lease(plane: Plane, granted: Granted, step: Row[Any], run: Row[Any], nonce:
         outputs=outputs,
         params=json.loads(run.params),
         constants=constants,
+        dimensions=spec.dimensions,
         dates=tuple(a.parameter for a in spec.arguments if a.type == "date" and a.parameter in constants),
         entry=entry,
         ingest=ingest,

@@ -73,6 +73,7 @@ class Granted:
             pieces=pieces,
             item=item,
             none=pin.lo > pin.hi,
+            dimensions=pin.dimensions,
         )
 
     def _result(self, run: Row[Any], ref: Ref, argument: Argument, item: int | None, made: int | None) -> Input:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.parameters import effective
-from riparian.assets.partitions import NOTHING, Dynamic
+from riparian.assets.partitions import NOTHING, Dynamic, Product, dimensions_of
 from riparian.assets.retry import Retry
 from riparian.scheduler import ending
 from riparian.scheduler.core import flow, limits
@@ -141,6 +141,7 @@ class Plan:
             version=now.version,
             label=edge.label,
             more=tuple((i.lo, i.hi) for i in more),
+            dimensions=tuple(d.name for d in edge.cut.dimensions) if isinstance(edge.cut, Product) else (),
         )
 
 
@@ -169,6 +170,7 @@ def _steps(
             timeout_seconds=task.timeout_seconds,
             limits=limits.names(workflow),
             lift=lift(workflow.priority, run_class),
+            dimensions=tuple(d.name for d in dimensions_of(workflow.partitions)),
         )
         for task in workflow.tasks
     ]

@@ -296,5 +296,7 @@ def describe_partitions(body: dict[str, Any] | None) -> str:
             return f"{kind} {name}{rhythm} from {start}" + (f" to {body['end']}" if body.get("end") else "") + clocks
         case {"kind": "static", "name": name, "keys": keys}:
             return f"static {name} ({output.number(len(keys), 'key')})"
+        case {"kind": "product", "dimensions": dimensions}:
+            return ", by ".join(map(describe_partitions, dimensions))
         case _:  # of a server that knows more
             return " ".join(str(body[word]) for word in ("kind", "name") if word in body)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from riparian.assets.manifest import WorkflowSpec
+from riparian.assets.partitions import dimensions_of
 from riparian.assets.tasks import Argument, Ref
 from riparian.scheduler.core.pinned import StepSpec
 
@@ -43,6 +44,7 @@ def check_steps(workflow: WorkflowSpec) -> Iterator[StepSpec]:
                 check=spec.name,
                 blocking=spec.blocking,
                 timeout_seconds=spec.timeout_seconds,
+                dimensions=tuple(d.name for d in dimensions_of(workflow.partitions)),
             )
 
 

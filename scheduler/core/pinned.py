@@ -15,7 +15,8 @@ class Pin:
 
     ``version`` is set where that is one version; ``digest`` is of the content (of all of it, for a set). ``more`` are
     further intervals; where ``lo`` lies behind ``hi`` nothing is meant. ``label`` is as in core.graph.Edge.
-    ``parameter`` is empty for an asset that only the trigger names: waited for, not granted.
+    ``parameter`` is empty for an asset that only the trigger names: waited for, not granted. ``dimensions`` are named
+    where the asset has several.
     """
 
     parameter: str
@@ -30,6 +31,7 @@ class Pin:
     version: str | None = None
     label: str = ""
     more: tuple[tuple[str, str], ...] = ()
+    dimensions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -51,7 +53,8 @@ class StepSpec:
     inputs that it takes itself or through the tasks before it. ``item`` is set where a map goes through the results of
     another and some made none: the number of the one that it receives. A check has ``checks``, the asset whose value
     it judges, with the name of the ``check``. ``limits`` are the names of those that it takes places under, in order;
-    its rank lies ``lift`` microseconds before it is ready. The rest is as in TaskSpec.
+    its rank lies ``lift`` microseconds before it is ready. ``dimensions`` are the names of the partition's. The rest is
+    as in TaskSpec.
     """
 
     task: str
@@ -77,3 +80,4 @@ class StepSpec:
     pool: str = DEFAULT_POOL
     limits: tuple[str, ...] = ()
     lift: int = 0
+    dimensions: tuple[str, ...] = ()

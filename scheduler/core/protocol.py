@@ -79,7 +79,8 @@ class Input:
     """What one parameter receives: the value of its one piece, or of that the ``item`` of this number.
 
     With ``many`` the pieces are a set of partitions; with ``listed`` they are results, which come as a list.
-    With ``none`` there are none, and the value is None.
+    With ``none`` there are none, and the value is None. ``dimensions`` names those of the partitions, where there are
+    several.
     """
 
     parameter: str
@@ -90,6 +91,7 @@ class Input:
     listed: bool = False
     item: int | None = None
     none: bool = False
+    dimensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ class Lease:
     """The right to work on one step, at one epoch. Exactly one of ``entry`` and ``ingest`` is set.
 
     ``constants`` are the values of parameters that are written in the workflow itself, or that somebody gave; those
-    named in ``dates`` are dates.
+    named in ``dates`` are dates. ``dimensions`` are the names of the partition's dimensions.
     """
 
     step: str
@@ -143,6 +145,7 @@ class Lease:
     params: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
     entry: Entry | None = None
     ingest: Ingest | None = None
     timeout_seconds: float | None = None

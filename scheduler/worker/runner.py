@@ -19,6 +19,7 @@ from typing import Any
 
 from riparian.assets.context import Context
 from riparian.assets.errors import Invalid
+from riparian.assets.partitions.key import PartitionKey
 from riparian.assets.workflows import NoUpdate
 from riparian.scheduler.core.protocol import Entry, Lease, Output, Written
 from riparian.scheduler.worker.failures import error_text, is_retryable, raised
@@ -157,7 +158,8 @@ def _context(lease: Lease) -> Context:
         log.addHandler(writer)
         log.setLevel(logging.INFO)
         log.propagate = False
-    return Context(partition=lease.partition, params=lease.params, log=log, seed=lease.seed)
+    partition = PartitionKey(lease.partition, lease.dimensions)
+    return Context(partition=partition, params=lease.params, log=log, seed=lease.seed)
 
 
 def _share(value: Any, outputs: tuple[Output, ...]) -> list[tuple[Output, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from riparian.assets.partitions.key import PartitionKey
 from riparian.scheduler.core.protocol import Input, Piece, Written
 from riparian.storage.objects.errors import UnreadableInput
 from riparian.storage.objects.files import local_copy
@@ -47,7 +48,8 @@ def read_input(objects: Objects, input: Input) -> Any:
     """Returns what the parameter receives.
 
     Not ``many``: the value of its one piece. ``many``, in the order of the partition keys: one table of all partitions
-    (a RecordBatchReader, a Dataset or a LazyFrame opens each when its turn comes), or ``dict[partition, value]``.
+    (a RecordBatchReader, a Dataset or a LazyFrame opens each when its turn comes), or ``dict[partition, value]``, whose
+    keys say their dimensions (PartitionKey).
     ``listed``: the list of the pieces' values. With ``item`` it is that item of the one piece, which is a JSON list.
     ``none``: None, at an end of the series.
     Raises UnreadableInput (and what ``Objects.open`` raises) naming asset and partition, MissingLibrary.
@@ -63,7 +65,7 @@ def read_input(objects: Objects, input: Input) -> Any:
         return _read(objects, input, pieces[0]) if input.item is None else _item(objects, input, pieces[0], input.item)
     if type_key(input.type) in TABLES:
         return _together(objects, input, pieces)
-    return {piece.partition: _read(objects, input, piece) for piece in pieces}
+    return {PartitionKey(piece.partition, input.dimensions): _read(objects, input, piece) for piece in pieces}
 
 
 def _together(objects: Objects, input: Input, pieces: list[Piece]) -> Any:

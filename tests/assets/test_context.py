@@ -1,5 +1,9 @@
 """What ctx gives."""
 
+import pickle
+
+import pytest
+
 from riparian import Context
 
 
@@ -22,3 +26,17 @@ def test_for_test_needs_nothing() -> None:
 
     assert ("2013-01-01", 3) == (context.partition, context.params["limit"])
     assert "" == Context.for_test().partition
+
+
+def test_a_partition_says_its_dimensions() -> None:
+    """The key is a text like any other, and by the dimension's name the key of each."""
+    key = Context.for_test(partition={"day": "2013-01-31", "region": "eu"}).partition
+
+    assert "2013-01-31,eu" == key
+    assert {key: 1} == {"2013-01-31,eu": 1}
+    assert ("2013-01-31", "eu", "2013", "2") == (key["day"], key["region"], key[:4], key[0])
+    assert {"day": "2013-01-31", "region": "eu"} == dict(key.dimensions)
+    assert (key, dict(key.dimensions)) == ((again := pickle.loads(pickle.dumps(key))), dict(again.dimensions))  # noqa: S301
+    with pytest.raises(KeyError, match="no dimension 'shop'; it has day, region"):
+        key["shop"]
+    assert {} == Context.for_test().partition.dimensions

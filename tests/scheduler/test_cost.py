@@ -2,7 +2,7 @@
 
 from sqlalchemy import event, text
 
-from riparian.assets.partitions import Last, Offset, Overlapping
+from riparian.assets.partitions import ByDimension, Last, Offset, Overlapping, Product, Static
 from riparian.assets.triggers import fresher_than, on_update
 
 from .test_partitions import DAY, HOUR, MONTH, declare
@@ -81,6 +81,41 @@ def test_an_hour_among_a_million_costs_what_its_day_is(plant):
     asked = [[s for s, _ in seen if s.startswith("SELECT")] for seen in (few, many)]
     assert sorted(asked[0]) == sorted(asked[1])
     assert 60 < len(asked[0])
+
+
+def test_one_key_among_a_thousand_costs_what_it_touches(plant):
+    """Of a product of days and a thousand regions, an update of one partition, one day or one region makes the
+    statements that its own needs: as many of them where those are all as among many others."""
+    regions = Static("region", [f"r{n:03}" for n in range(1000)])
+    sales = Product(DAY, regions)
+    cuts = {"a": sales, "r": regions, "b": sales, "c": Product(regions, DAY), "day": DAY, "of": regions, "own": sales}
+    edges = {"b": ["a", "r"], "c": ["b"], "day": ["b"], "of": ["b"], "own": ["b", "own"]}
+    declare(plant, edges, cuts, {("own", "own"): ByDimension(day=Offset(-1))})
+    for region in ("r007", "r008"):
+        plant.drop("r", "one", region)
+    for n in (3, 4):
+        plant.drop("a", "one", f"2024-02-{n:02},r007")
+    plant.settle()
+
+    def news(content):
+        for source, partition in (("a", "2024-02-03,r007"), ("r", "r007")):
+            plant.drop(source, content, partition)
+            plant.settle()
+
+    few = _statements(plant, lambda: news("two"))
+    for n in range(8):
+        plant.drop("r", "one", f"r{100 + n}")
+        plant.drop("a", "one", f"2024-02-03,r{100 + n}")
+        plant.drop("a", "one", f"2024-02-{1 + n % 2:02},r{300 + n}")
+        plant.drop("a", "one", f"2024-02-04,r{500 + n}")
+    plant.settle()
+    many = _statements(plant, lambda: news("three"))
+
+    assert [] == _explained(plant, many)[0]
+    asked = [len([s for s, _ in seen if s.startswith("SELECT")]) for seen in (few, many)]
+    # A leap or two for a day on which only others have anything, and for what lies between.
+    assert asked[1] - asked[0] < 10
+    assert 100 < asked[0]
 
 
 def _statements(plant, act):

@@ -7,7 +7,17 @@ that it was run against that version. Where the outcome here is another one, ``o
 import pytest
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.partitions import AllPartitions, Dynamic, Hourly
+from riparian.assets.partitions import (
+    AllPartitions,
+    ByDimension,
+    Daily,
+    Dynamic,
+    Hourly,
+    Identity,
+    Offset,
+    Product,
+    Static,
+)
 from riparian.assets.triggers import eager, manual, missing, on_cron, on_update
 from riparian.scheduler import events
 from tests.scheduler.conformance.stage import Case, Stage, not_there, play, untold
@@ -17,6 +27,9 @@ HOURLY = on_cron("0 * * * *")
 RUN = "run on 1.13.29"
 HOURS = Hourly("hour", "2024-01-01")
 KEYS = Dynamic("k")
+TWO = Static("key", ["x", "y"])
+SLICES = Product(Daily("day", "2025-02-01"), TWO)
+SIZES = Product(Daily("day", "2025-02-01"), TWO, Static("size", ["l", "s"]))
 
 AB = {"b": ["a"]}
 
@@ -781,6 +794,89 @@ CASES = [
         ],
         made={"b": 2, "w": 1},
         ours="what is read is what each partition was made from, not who made the asset last",
+    ),
+    Case(
+        number="35 of two dimensions",
+        source="test_eager_condition.py::test_eager_multi_partitioned_self_dependency",
+        title="a slice whose slice before is missing",
+        edges={"b": ["a", "b"]},
+        cuts=dict.fromkeys("ab", SLICES),
+        mappings={("b", "b"): ByDimension(day=Offset(-1))},
+        script=[
+            ("a[2025-02-02,x]", ""),
+            ("why b 2025-02-02,x", "waiting_for_input"),
+            ("a[2025-02-01,y]", "b[2025-02-01,y]"),
+            ("done", ""),
+            ("a[2025-02-01,x]", "b[2025-02-01,x]"),
+            ("done", "b[2025-02-02,x]"),
+            ("look", ""),
+        ],
+        ours="the same; each key has a series of its own, and when the missing slice comes the waiting one follows",
+    ),
+    Case(
+        number="37 of two dimensions",
+        source=RUN,
+        title="the whole, its slices, and the whole again",
+        edges={"b": ["a"], "w": ["b"]},
+        cuts={"b": Product(TWO, Static("size", ["l", "s"]))},
+        script=[
+            ("a", "b[x,l] b[x,s] b[y,l] b[y,s]"),
+            ("done", "w"),
+            ("look", ""),
+        ],
+        made={"b": 4, "w": 1},
+    ),
+    Case(
+        number="41 of two dimensions",
+        source="test_required_but_nonexistent_condition.py",
+        title="slices of a day that the input has not",
+        edges={"b": ["a"]},
+        cuts={"a": Daily("day", "2025-02-01", "2025-02-06"), "b": SLICES},
+        mappings={("b", "a"): ByDimension(day=Identity())},
+        script=[
+            ("a[2025-02-06]", "b[2025-02-06,x] b[2025-02-06,y]"),
+            ("a[2025-02-07]", "refused"),
+            ("why b 2025-02-07,x", "waiting_for_input"),
+            ("why b 2025-02-07,y", "waiting_for_input"),
+            ("done", ""),
+        ],
+        ours="both wait, and say for what",
+    ),
+    Case(
+        number="46 of two dimensions",
+        source="test_dep_condition.py::test_dep_missing_partitioned",
+        title="one input of the slice, or all",
+        edges={"any": ["a", "b"], "all": ["a", "b"]},
+        cuts=dict.fromkeys(("a", "b", "any", "all"), SLICES),
+        triggers={"all": on_update(all=True)},
+        script=[
+            ("a[2025-02-01,x]", ""),
+            ("b[2025-02-01,x]", "all[2025-02-01,x] any[2025-02-01,x]"),
+            ("done", ""),
+            ("a[2025-02-01,x]", "any[2025-02-01,x]"),
+            ("b[2025-02-01,y]", ""),
+            ("done", ""),
+            ("b[2025-02-01,x]", "all[2025-02-01,x] any[2025-02-01,x]"),
+            ("done", ""),
+        ],
+        ours="the same of the slice as of any partition",
+    ),
+    Case(
+        number="46 of three dimensions",
+        source="dagster#21177",
+        title="three dimensions, where Dagster has two",
+        edges={"b": ["a"], "d": ["b"]},
+        cuts={"a": SIZES, "b": SIZES, "d": Daily("day", "2025-02-01")},
+        script=[
+            ("a[2025-02-01,x,s]", "b[2025-02-01,x,s]"),
+            ("a[2025-02-01,y,l]", "b[2025-02-01,y,l]"),
+            ("done", "d[2025-02-01]"),
+            ("done", ""),
+            ("a[2025-02-02,y,l]", "b[2025-02-02,y,l]"),
+            ("done", "d[2025-02-02]"),
+        ],
+        newest=(),
+        ours="any number of dimensions",
     ),
 ]
 
