@@ -15,7 +15,7 @@ from riparian.assets.check_rules import check_problems
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
-from riparian.assets.partitions import dimensions_of
+from riparian.assets.partitions import Windows, dimensions_of
 from riparian.assets.partitions.latest import by_time
 from riparian.assets.patterns import parse_pattern
 from riparian.assets.task_rules import task_problems
@@ -277,6 +277,23 @@ def _caught_up(project: _Project) -> Iterator[Problem]:
         )
 
 
+def _dimensions_by_time(project: _Project) -> Iterator[Problem]:
+    for workflow in project.workflows:
+        named = [d.name for d in dimensions_of(workflow.partitions) if isinstance(d, Windows)]
+        inputs = (i for i in workflow.inputs if i.asset not in workflow.produces)
+        if len(named) < 2 or not workflow.trigger.schedules:
+            continue
+        if any(_says_which(project, workflow, i) for i in inputs):
+            continue
+        yield Problem(
+            code="ambiguous_tick",
+            message=f"the trigger of {workflow.key} names a schedule, but of its dimensions {' and '.join(named)} are "
+            "by time, so it can not be told which partitions a tick is about",
+            remedy="Consume what says for which partitions to run, or leave one of them out",
+            location=workflow.location,
+        )
+
+
 def _says_which(project: _Project, workflow: WorkflowSpec, spec: InputSpec) -> bool:
     asset = project.by_key.get(spec.asset)
     return spec.mapping.says_which(workflow.partitions, asset.partitions if asset else None)
@@ -352,5 +369,6 @@ RULES: tuple[Callable[[_Project], Iterator[Problem]], ...] = (
     _triggers,
     _asked_checks,
     _caught_up,
+    _dimensions_by_time,
     _cycles,
 )

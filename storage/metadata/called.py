@@ -89,16 +89,19 @@ def _up(edge: Edge, cut: Partitions | None, sides: Sides) -> Keys:
 
 def _least(tx: Tx, edge: Edge, keys: Keys, place: int) -> str | None:
     """Returns the least key of one dimension of the input's partitions among ``keys`` that have a version. Looks at one
-    of them for each key of the dimensions before it."""
+    of them for each key of the dimensions before it, until none can be less."""
     least: str | None = None
     for interval in keys:
         rest: Interval | None = interval
+        least_of = next(iter(boxes(edge.cut, interval)), ())
+        if not least_of:
+            continue
         while rest is not None and (rows := rows_in(tx, _HEADS, {"asset": edge.asset}, rest, 1)):
             partition: str = rows[0].partition
             parts = edge.cut.split(partition) if isinstance(edge.cut, Product) else (partition,)
             if parts is not None:
                 least = parts[place] if least is None else min(least, parts[place])
-            if parts is not None and place == 0:
+            if parts is not None and (place == 0 or parts[place] <= least_of[place][0].lo):
                 break
             rest = _from(interval, after(joined(parts[:place])) if parts is not None else after(partition))
     return least
