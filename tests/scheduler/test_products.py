@@ -118,6 +118,25 @@ def test_an_input_that_lacks_a_dimension(plant):
     assert ["c[2024-01-02,us]"] == made(ran, "c")
 
 
+def test_what_touches_everything_finds_what_there_is(plant):
+    """An input in one piece that comes late calls for each partition that the others have something for, in whatever
+    order these stand there."""
+    cuts = {"a": SALES, "r": REGION, "c": BY_REGION, "d": DAY, "m": Product(MONTH, REGION)}
+    late = {key: ["a", "w"] for key in "rcdm"}
+    declare(plant, late, cuts, {("m", "a"): ByDimension(day=Overlapping(at_least=1))})
+    for key in ("2024-01-01,us", "2024-01-02,eu", "2024-02-03,eu", "2024-01-03,us"):
+        plant.drop("a", "x", key)
+    assert 4 == len(plant.settle())
+    plant.drop("w", "x")
+    ran = set(plant.settle())
+
+    assert {"r[eu]", "r[us]"} == {r for r in ran if r[0] == "r"}
+    assert {"m[2024-01,eu]", "m[2024-01,us]", "m[2024-02,eu]"} == {r for r in ran if r[0] == "m"}
+    assert {f"d[2024-{day}]" for day in ("01-01", "01-02", "01-03", "02-03")} == {r for r in ran if r[0] == "d"}
+    in_order = ("eu,2024-01-02", "eu,2024-02-03", "us,2024-01-01", "us,2024-01-03")
+    assert {f"c[{key}]" for key in in_order} == {r for r in ran if r[0] == "c"}
+
+
 def test_a_table_beside_a_day(plant):
     """Each area of a day is made from just its shops of that day."""
     area = Static("area", ["north", "south"])
@@ -153,8 +172,12 @@ def test_each_key_has_a_series_of_its_own(plant, cut):
     plant.ask(plant.done(*plant.take()))
     plant.ask(plant.failed(*plant.take(), retryable=False))
     plant.drop("a", "x", key(1, "us"))
-
     assert [f"b[{key(n, 'us')}]" for n in (1, 2, 3)] == made(plant.settle(), "b")
+    plant.drop("a", "y", key(2, "us"))
+    plant.drop("a", "y", key(1, "eu"))
+    plant.ask(*[plant.done(x) for x in plant.take(8)])
+
+    assert {f"b[{key(2, 'us')}]", f"b[{key(1, 'eu')}]"} == {f"{x.workflow}[{x.partition}]" for x in plant.take(8)}
 
 
 def test_a_diamond_of_one_region_runs_once(plant):
@@ -175,10 +198,11 @@ def test_a_diamond_of_one_region_runs_once(plant):
 def test_a_failure_holds_up_its_own_key_alone(plant):
     """A sum of a region over all days waits for the repair of a day of that region, and of no other's."""
     declare(plant, {"b": ["a"], "r": ["a", "b"]}, {"a": SALES, "b": SALES, "r": REGION})
-    plant.drop("a", "x", "2024-01-01,eu")
+    plant.drop("a", "x", "2024-01-02,eu")
     plant.drop("a", "x", "2024-01-01,us")
+    plant.drop("a", "x", "2024-01-03,us")
     plant.settle()
-    plant.drop("a", "y", "2024-01-01,eu")
+    plant.drop("a", "y", "2024-01-02,eu")
     plant.ask(plant.done(*plant.take()))
     plant.ask(plant.failed(*plant.take(), retryable=False))
     assert "upstream_failed" == plant.why("r", "eu")
