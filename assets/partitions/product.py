@@ -251,10 +251,9 @@ def spread(cut: Cut, sides: Sides) -> Keys:
     if not all(sides) or None in ends:
         return ()
     whole = [i for i in ends if i is not None]
-    sides = tuple(
-        (EVERYTHING,) if len(s) == 1 and s[0].lo <= w.lo and w.hi <= s[0].hi else s
-        for s, w in zip(sides, whole, strict=True)
-    )
+    sides = tuple(_kept(side, there) for side, there in zip(sides, whole, strict=True))
+    if not all(sides):
+        return ()
     if all(side == (EVERYTHING,) for side in sides):
         return (EVERYTHING,)
     last = max(n for n, side in enumerate(sides) if side != (EVERYTHING,))
@@ -264,6 +263,14 @@ def spread(cut: Cut, sides: Sides) -> Keys:
         return tuple(Interval(joined([*fixed, i.lo, *least]), joined([*fixed, i.hi, *most])) for i in sides[last])
     lo, hi = _ends(cut.dimensions, sides)
     return (Box(lo, hi, sides),)
+
+
+def _kept(side: Keys, there: Interval) -> Keys:
+    """Returns what of ``side`` lies among the keys that there are, but for single keys, which stand for themselves."""
+    if len(side) == 1 and side[0].lo <= there.lo and there.hi <= side[0].hi:
+        return (EVERYTHING,)
+    cut = (i if i.lo == i.hi else Interval(max(i.lo, there.lo), min(i.hi, there.hi)) for i in side)
+    return tuple(i for i in cut if i.lo <= i.hi)
 
 
 def _ends(dimensions: Sequence[Dimension], sides: Sides) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from riparian.api.cli import output, reads, rights, tree
-from riparian.assets.partitions import KINDS, Cron, Daily, Hourly, Monthly, Static, Weekly
+from riparian.assets.partitions import KINDS, Cron, Daily, Hourly, Monthly, Product, Static, Weekly
 
 Read = Callable[[], list[str]]
 
@@ -125,6 +125,10 @@ def test_no_version_is_not_no_lineage(past: bool, told: str, capsys: pytest.Capt
         (Cron("shift", "0 6 * * *", "2013-01-01").to_json(), "cron shift at '0 6 * * *' from 2013-01-01T0600Z"),
         (Static("shop", ["north", "south"]).to_json(), "static shop (2 keys)"),
         (Static("shop", ["north"]).to_json(), "static shop (1 key)"),
+        (
+            Product(Monthly("month", start="2013-01"), Static("shop", ["north"])).to_json(),
+            "monthly month from 2013-01, by static shop (1 key)",
+        ),
         ({"kind": "lunar", "name": "moon", "since": 3}, "lunar moon"),
     ],
 )
@@ -135,7 +139,7 @@ def test_every_kind_of_partitions_is_told(partitions: dict[str, Any] | None, wor
 
 def test_every_kind_of_partitions_is_tried() -> None:
     """The table above has them all."""
-    assert {Hourly, Daily, Weekly, Monthly, Cron, Static} == set(KINDS)
+    assert {Hourly, Daily, Weekly, Monthly, Cron, Static, Product} == set(KINDS)
 
 
 @pytest.mark.parametrize(

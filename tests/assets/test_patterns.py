@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riparian.assets.errors import DeclarationError
-from riparian.assets.partitions import Cron, Daily, Hourly, Monthly, Partitions, Static, Weekly
+from riparian.assets.partitions import Cron, Daily, Hourly, Monthly, Partitions, Product, Static, Weekly
 from riparian.assets.patterns import BadMatch, parse_pattern, placeholders
 
 DAYS = Daily("day", start="2013-01-01", end="2013-12-31")
@@ -269,3 +269,39 @@ def test_a_name_says_the_whole_window(text: str, partitions: Partitions, says: s
     """A pattern that leaves it open which window a file is for is refused."""
     with pytest.raises(DeclarationError, match=says):
         parse_pattern(text).check(partitions)
+
+
+SALES = Product(DAYS, Static("region", ["eu", "eu_west", "us"]), Static("shop", ["west_a", "a"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "found"),
+    [
+        ("in/{region}/{day:%d%b%Y}_{shop}.csv", "eu/03Feb2013_a.csv", "2013-02-03,eu,a"),
+        ("in/{region}_{shop}_{day}.csv", "eu_west_a_2013-02-03.csv", "2013-02-03,eu,west_a"),
+        ("in/{region}_{shop}_{day}.csv", "eu_west_west_a_2013-02-03.csv", "2013-02-03,eu_west,west_a"),
+    ],
+)
+def test_a_name_says_the_key_of_each_dimension(text: str, name: str, found: str) -> None:
+    """In any order and notation; where a name can be read in several ways, one that reads keys wins."""
+    pattern = parse_pattern(text)
+    pattern.check(SALES)
+
+    assert found == pattern.match(name, SALES)
+    assert found == pattern.match(pattern.format(found, partitions=SALES), SALES)
+
+
+def test_what_a_name_does_not_say_of_several_dimensions() -> None:
+    """The first that is missing or wrong is told."""
+    with pytest.raises(DeclarationError, match=r"does not say which 'region' a file is for; write \{region\} where"):
+        parse_pattern("{day}/{shop}.csv").check(SALES)
+    with pytest.raises(DeclarationError, match="reads 'shop' as a day, but its partitions are keys"):
+        parse_pattern("{day}/{region}/{shop:%Y%m%d}.csv").check(SALES)
+    pattern = parse_pattern("{day}/{region}_{shop}.csv")
+    for name, why in (
+        ("2013-02-03/uk_a.csv", "partition 'uk' is none of 'region'"),
+        ("2013-02-30/eu_a.csv", "'2013-02-30' is not a day written %Y-%m-%d"),
+    ):
+        match = pattern.match(name, SALES)
+        assert isinstance(match, BadMatch)
+        assert why in match.reason

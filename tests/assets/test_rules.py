@@ -11,7 +11,17 @@ from riparian.assets.errors import Location, Problem
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, WorkflowSpec
 from riparian.assets.parameters import ParameterSpec
-from riparian.assets.partitions import AllPartitions, Daily, Identity, Mapping, Offset, One
+from riparian.assets.partitions import (
+    AllPartitions,
+    Daily,
+    Identity,
+    Mapping,
+    Monthly,
+    Offset,
+    One,
+    Product,
+    Static,
+)
 from riparian.assets.policy import Policy
 from riparian.assets.rules import CYCLES, check
 from riparian.assets.task_rules import MOST_CONSTANTS, MOST_TASKS
@@ -329,6 +339,27 @@ def test_what_has_nothing_to_catch_up(cut: Daily | None, trigger: Trigger, input
     found = problems(source(partitions=DAY), (asset, replace(workflow, catch_up="all")))
 
     assert [("nothing_to_catch_up", True)] * bool(says) == [(p.code, says in p.message) for p in found]
+
+
+@pytest.mark.parametrize(("consumes", "codes"), [((), ["ambiguous_tick"]), (("n.raw",), [])])
+def test_a_tick_of_two_dimensions_by_time(consumes: tuple[str, ...], codes: list[str]) -> None:
+    """Which partitions it is about can not be told, unless an input says for which to run."""
+    cut = Product(DAY, Monthly("month", "2013-01"))
+    specs = [consumed(i, Identity()) for i in consumes]
+    found = problems(source(partitions=cut), made("n.a", *specs, trigger=on_cron("0 1 * * *"), partitions=cut))
+
+    assert codes == [p.code for p in found if p.code == "ambiguous_tick"]
+
+
+def test_a_pattern_names_each_dimension() -> None:
+    """One that it does not name is told, and so is one that there is not."""
+    cut = Product(DAY, Static("region", ["eu"]))
+    for pattern, code, said in (
+        ("{day}.csv", "missing_placeholder", "does not say which 'region' a file is for"),
+        ("{day}/{region}/{shop}.csv", "unknown_placeholder", "has partitions by day, region"),
+    ):
+        problem = only(replace(source(partitions=cut), arrives=FileDrop(pattern)))
+        assert (code, True) == (problem.code, said in problem.message)
 
 
 def test_problems_come_in_the_order_of_lines() -> None:
