@@ -1,6 +1,7 @@
 """Partitions of several dimensions: what an update makes, what waits for what, and what time and people ask for."""
 
 import pytest
+from sqlalchemy import text
 
 from riparian.assets.partitions import (
     AllPartitions,
@@ -14,9 +15,11 @@ from riparian.assets.partitions import (
     Product,
     Static,
 )
+from riparian.assets.policy import Policy, Principal
 from riparian.assets.triggers import on_cron, on_update
-from riparian.scheduler import backfill, request
-from tests.scheduler.conftest import ME
+from riparian.scheduler import backfill, policies, request
+from riparian.scheduler.preview import preview
+from tests.scheduler.conftest import ME, declared
 
 from .test_partitions import declare, go, instant, intervals, made, words
 
@@ -331,3 +334,36 @@ def test_four_dimensions(plant):
     assert "c(2024-01-01,us,a,s=us,a,s,2024-01-01,us,b,s=us,b,s)" == plant.head("c", "s,us,2024-01-01")
     plant.drop("a", "new", "2024-01-01,us,b,s")
     assert ["b[b,2024-01-01]", "c[s,us,2024-01-01]"] == plant.settle()[1:]
+
+
+def test_an_edit_is_told_with_its_keys(plant):
+    """What a rebuild of the latest would make, before it does."""
+    cuts = {"a": SALES, "b": SALES}
+    declare(plant, {"b": ["a"]}, cuts)
+    for key in ("2024-01-01,us", "2024-01-02,eu", "2024-01-02,us"):
+        plant.drop("a", "x", key)
+    plant.settle()
+    seen = preview(plant.plane, declared(plant, {"b": ["a"]}, cuts, code="two"), ME, "latest")
+
+    assert ["2024-01-02,eu", "2024-01-02,us"] == [r["partition"] for r in seen.runs]
+    (edit,) = seen.edits
+    assert (3, "2024-01-01,us", "2024-01-02,us", 2, 3) == tuple(
+        edit[name] for name in ("stale", "first", "last", "latest", "all")
+    )
+
+
+def test_a_hidden_partition_is_not_named(plant):
+    """Whoever may not see an asset learns none of its keys from what waits for it."""
+    declare(plant, {"b": ["a"], "d": ["a", "b"]}, dict.fromkeys("abd", SALES))
+    plant.plane.db.write(lambda tx: tx.conn.execute(text("UPDATE asset SET owner = 'user:ana' WHERE key = 'd'")))
+    graph = plant.plane.db.read(plant.plane.graphs.at)
+    policies.set_overlay(plant.plane.db, graph, "b", Policy(readers={"ops"}), ME)
+    plant.drop("a", "x", "2024-01-01,eu")
+    plant.settle()
+    plant.drop("a", "y", "2024-01-01,eu")
+    plant.ask(plant.done(*plant.take()))
+    plant.ask(plant.failed(*plant.take(), retryable=False))
+    ana = plant.plane.access.as_principal(Principal(name="ana"))
+
+    assert "b[2024-01-01,eu] failed" == words(plant, "d", "2024-01-01,eu")
+    assert "a restricted asset failed" == ana.why("d", "2024-01-01,eu")["words"]
