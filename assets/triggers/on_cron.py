@@ -83,7 +83,7 @@ def on_cron(expression: str, timezone: str = "UTC") -> OnCron:
 
     Ticks that were missed are made up for by one run. A workflow without inputs runs at each tick. One with partitions
     but without partitioned inputs runs at a tick for the window in which it lies (where days are of no zone in
-    particular, for the day that the schedule's clock shows), or for each of its ``Static`` keys.
+    particular, for the day that the schedule's clock shows), with all keys beside it; or for each of its keys.
     Raises DeclarationError for an expression that can not be read or never ticks, and for an unknown timezone.
     """
     return OnCron(expression, timezone)

@@ -21,7 +21,7 @@ from riparian.scheduler import backfill, policies, request
 from riparian.scheduler.preview import preview
 from tests.scheduler.conftest import ME, declared
 
-from .test_partitions import declare, go, instant, intervals, made, words
+from .test_partitions import declare, instant, intervals, made, words
 
 DAY = Daily("day", start="2024-01-01")
 HOUR = Hourly("hour", start="2024-01-01")
@@ -243,7 +243,7 @@ def test_a_tick_is_for_all_keys_of_its_window(plant, cut):
 
     plant.now = instant("2024-03-05T12:00")
     declare(plant, {"t": []}, {"t": cut}, triggers={"t": on_cron("0 6 * * *")}, said={"t": {"catch_up": 2}})
-    assert keys(6) == sorted(go(plant, "2024-03-06T06:00"))
+    assert keys(6) == sorted(plant.go_on(instant("2024-03-06T06:00")))
     plant.now = instant("2024-03-10T12:00")
     plant.session = plant.join()
     plant.plane.look()

@@ -103,38 +103,36 @@ class ByDimension(Mapping):
         return "\n".join(part for d, part in named if d.name in same)
 
     def required(self, keys: Keys, other: Cut) -> int:
-        groups, least = self._groups(keys, other)
-        return least if groups == 1 else groups
+        needed, there = self._apart(keys, other)
+        return self._least if there == 1 else needed
 
     def counted(self, there: Sequence[str], keys: Keys, other: Cut) -> int:
-        groups, least = self._groups(keys, other)
         whole = [n for n, r in enumerate(self.rules) if isinstance(r.mapping, AllPartitions)]
-        if groups == 1 or not whole or not isinstance(other, Product):
+        if not whole or not isinstance(other, Product) or self._apart(keys, other)[1] == 1:
             return len(there)
         found = Counter(tuple(part for n, part in enumerate(other.split(key) or ()) if n not in whole) for key in there)
-        return sum(1 for count in found.values() if count >= least)
+        return sum(1 for count in found.values() if count >= self._least)
 
     def possible(self, keys: Keys, other: Cut) -> int:
-        if not any(isinstance(r.mapping, AllPartitions) for r in self.rules):
-            return Mapping.possible(self, keys, other)
-        groups, _ = self._groups(keys, other)
-        return 0 if groups == 1 else self._product(keys, other, required=False)
+        _, there = self._apart(keys, other)
+        # Of all that there are it is not known how many there will be.
+        return 0 if there == 1 and any(isinstance(r.mapping, AllPartitions) for r in self.rules) else there
 
-    def _groups(self, keys: Keys, other: Cut) -> tuple[int, int]:
-        """Returns how many keys are needed of the dimensions of which not all that there are is meant, and how many
-        partitions of each."""
-        least = prod(r.mapping.at_least for r in self.rules if isinstance(r.mapping, AllPartitions))
-        return self._product(keys, other, required=True), least
+    @property
+    def _least(self) -> int:
+        """How many partitions are needed for each key of the dimensions of which not all that there are is meant."""
+        return prod(r.mapping.at_least for r in self.rules if isinstance(r.mapping, AllPartitions))
 
-    def _product(self, keys: Keys, other: Cut, *, required: bool) -> int:
+    def _apart(self, keys: Keys, other: Cut) -> tuple[int, int]:
+        """Returns how many keys of these dimensions, together, are needed, and how many there are of what is meant."""
         found = [sides for interval in keys for sides in boxes(other, interval)]
-        number = 1
+        needed = there = 1
         for n, (rule, dimension) in enumerate(zip(self.rules, declared_dimensions(other), strict=False)):
-            side = tuple(dict.fromkeys(i for sides in found for i in sides[n]))
-            if isinstance(rule.mapping, Identity | Fixed | AllPartitions):
-                continue
-            number *= rule.mapping.required(side, dimension) if required else rule.mapping.possible(side, dimension)
-        return number
+            if not isinstance(rule.mapping, Identity | Fixed | AllPartitions):
+                side = tuple(dict.fromkeys(i for sides in found for i in sides[n]))
+                needed *= rule.mapping.required(side, dimension)
+                there *= rule.mapping.possible(side, dimension)
+        return needed, there
 
     def up(self, interval: Interval, own: Cut, other: Cut) -> Keys:
         if not self._meets(own, other):

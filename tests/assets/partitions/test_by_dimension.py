@@ -350,6 +350,14 @@ def test_how_much_is_there() -> None:
         two.counted(["2024-01-02,eu"], keys, SALES),
         two.possible(keys, SALES),
     )
+    both = completed(ByDimension(hour=Overlapping(at_least=1), region=AllPartitions(at_least=2)), EVER, hours)
+    keys = both.up(one("2024-01-02"), EVER, hours)
+    apart = ["2024-01-02T01Z,eu", "2024-01-02T02Z,us"]
+    assert (1, 0, 24) == (
+        both.required(keys, hours),
+        both.counted(apart, keys, hours),
+        both.counted(there, keys, hours),
+    )
     some = completed(ByDimension(hour=Overlapping(at_least=20)), SALES, hours)
     keys = some.up(one("2024-01-02,eu"), SALES, hours)
     assert (20, 24) == (some.required(keys, hours), some.possible(keys, hours))
