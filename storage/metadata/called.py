@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import bindparam, select
 
-from riparian.assets.partitions import ByDimension, Interval, Keys, Partitions, Product
+from riparian.assets.partitions import ByDimension, Interval, Keys, Partitions, fits
 from riparian.assets.partitions.base import one
-from riparian.assets.partitions.boxes import Box, after, joined
+from riparian.assets.partitions.boxes import SEPARATOR, Box, after, joined
 from riparian.assets.partitions.mappings import ByKey
 from riparian.assets.partitions.mappings.by_dimension import Rule
 from riparian.assets.partitions.product import Sides, boxes, declared_dimensions, following, spread
@@ -98,7 +98,8 @@ def _least(tx: Tx, edge: Edge, keys: Keys, place: int) -> str | None:
             continue
         while rest is not None and (rows := rows_in(tx, _HEADS, {"asset": edge.asset}, rest, 1)):
             partition: str = rows[0].partition
-            parts = edge.cut.split(partition) if isinstance(edge.cut, Product) else (partition,)
+            # What was cut otherwise before lies between them too.
+            parts = tuple(partition.split(SEPARATOR)) if fits(edge.cut, partition) else None
             if parts is not None:
                 least = parts[place] if least is None else min(least, parts[place])
             if parts is not None and (place == 0 or parts[place] <= least_of[place][0].lo):

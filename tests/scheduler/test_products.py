@@ -140,6 +140,24 @@ def test_what_touches_everything_finds_what_there_is(plant):
     assert {f"c[{key}]" for key in in_order} == {r for r in ran if r[0] == "c"}
 
 
+def test_what_was_there_before_is_leapt_over(plant):
+    """A region that is no more lies between two that are: neither hides the other."""
+    edges = {"r": ["a", "w"], "c": ["a", "w"]}
+    declare(plant, {"x": ["a"]}, {"a": SALES})
+    for region in REGION.keys:
+        plant.drop("a", "x", f"2024-01-01,{region}")
+    plant.settle()
+    fewer = Static("region", ["eu", "us"])
+    declare(plant, edges, {"a": Product(DAY, fewer), "r": fewer, "c": Product(fewer, DAY)})
+    for region in fewer.keys:
+        plant.drop("a", "y", f"2024-01-02,{region}")
+    plant.settle()
+    plant.drop("w", "x")
+
+    wanted = {f"c[{region},2024-01-0{day}]" for region in ("eu", "us") for day in (1, 2)}
+    assert {"w", "r[eu]", "r[us]", *wanted} == set(plant.settle())
+
+
 def test_a_table_beside_a_day(plant):
     """Each area of a day is made from just its shops of that day."""
     area = Static("area", ["north", "south"])
