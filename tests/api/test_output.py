@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from riparian.api.cli import output, reads, rights, tree
-from riparian.assets.partitions import KINDS, Cron, Daily, Hourly, Monthly, Product, Static, Weekly
+from riparian.assets.partitions import KINDS, Cron, Daily, Dynamic, Hourly, Monthly, Product, Static, Weekly
 
 Read = Callable[[], list[str]]
 
@@ -129,6 +129,7 @@ def test_no_version_is_not_no_lineage(past: bool, told: str, capsys: pytest.Capt
             Product(Monthly("month", start="2013-01"), Static("shop", ["north"])).to_json(),
             "monthly month from 2013-01, by static shop (1 key)",
         ),
+        (Dynamic("customer").to_json(), "dynamic customer"),
         ({"kind": "lunar", "name": "moon", "since": 3}, "lunar moon"),
     ],
 )
@@ -139,7 +140,7 @@ def test_every_kind_of_partitions_is_told(partitions: dict[str, Any] | None, wor
 
 def test_every_kind_of_partitions_is_tried() -> None:
     """The table above has them all."""
-    assert {Hourly, Daily, Weekly, Monthly, Cron, Static, Product} == set(KINDS)
+    assert {Hourly, Daily, Weekly, Monthly, Cron, Static, Dynamic, Product} == set(KINDS)
 
 
 @pytest.mark.parametrize(

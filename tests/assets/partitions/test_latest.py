@@ -2,7 +2,7 @@
 
 import pytest
 
-from riparian import Daily, Hourly, Monthly, Product, Static
+from riparian import Daily, Dynamic, Hourly, Monthly, Product, Static
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval
 from riparian.assets.partitions.base import one
 from riparian.assets.partitions.boxes import Box, cut_off
@@ -11,9 +11,9 @@ from riparian.assets.partitions.latest import (
     back,
     by_time,
     from_to,
+    in_window,
     moment,
     near,
-    of_window,
     ticked,
     until,
     up_to,
@@ -64,7 +64,11 @@ def test_what_a_tick_is_about() -> None:
     assert (Interval("2024-01-31,eu", "2024-01-31,us"),) == ticked(SALES, NOON, "UTC")
     assert () == ticked(TIMES, NOON, "UTC")
     assert (DAYS, DAYS, None, None, None) == tuple(map(by_time, (DAYS, SALES, KEYS, TIMES, None)))
-    assert ["eu,2024-01-30", "us,2024-01-30"] == BY_REGION.within(of_window(BY_REGION, "2024-01-30")[0], 9)
+    assert ["eu,2024-01-30", "us,2024-01-30"] == in_window(BY_REGION, "2024-01-30", 9)
+    assert (["eu,2024-01-30"], ["2024-01-30"]) == (
+        in_window(BY_REGION, "2024-01-30", 1),
+        in_window(DAYS, "2024-01-30", 9),
+    )
 
 
 def test_what_there_is_up_to_now() -> None:
@@ -114,3 +118,10 @@ def test_a_month_and_its_first_days() -> None:
     """Two dimensions by time are both fixed in a moment."""
     cut = Product(Monthly("month", "2024-01"), DAYS)
     assert ("2024-01,2024-01-31", None) == (near(cut, NOON), back(cut, "2024-01,2024-01-31"))
+
+
+def test_keys_that_only_the_catalogue_knows() -> None:
+    """They are of no moment, and which is the first can not be told here."""
+    cut = Dynamic("customer")
+    assert ("", None, None, None) == (moment(cut, "acme"), near(cut, NOON), by_time(cut), back(cut, "acme"))
+    assert (EVERYTHING,) == alike(cut, "acme") == ticked(cut, NOON, "UTC")

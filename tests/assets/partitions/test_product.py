@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riparian import Cron, Daily, DeclarationError, Hourly, Monthly, Product, Static
+from riparian import Cron, Daily, DeclarationError, Dynamic, Hourly, Monthly, Product, Static
 from riparian.assets.partitions import EVERYTHING, Interval, Keys, fits, partitions_from_json
 from riparian.assets.partitions.base import one
 from riparian.assets.partitions.boxes import Box, after, cut_off, read, written
@@ -79,6 +79,7 @@ def test_what_is_no_product() -> None:
         ((DAYS, Monthly("day", "2024-01")), "two dimensions are called 'day'"),
         ((DAYS, SALES), "is no dimension; write partitions side by side"),
         ((DAYS, "eu"), "is no dimension"),
+        ((DAYS, Dynamic("customer")), "are added in use, so it is no dimension beside others"),
         ([Static(f"k{n}", ["a"]) for n in range(9)], "at most 8"),
         ([Static(n, map(str, range(1000))) for n in "ab"], "1,000,000 keys together, more than 100,000"),
     ):
