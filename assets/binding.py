@@ -13,7 +13,6 @@ from riparian.assets.declare import Declaration, plain_function
 from riparian.assets.errors import DeclarationError, Location, Problem
 from riparian.assets.keys import AssetKey, last_segment, namespace
 from riparian.assets.manifest import InputSpec
-from riparian.assets.often import often_made
 from riparian.assets.parameters import ParameterSpec, keyword_options, parameter_of
 from riparian.assets.partitions import (
     Mapping,
@@ -51,7 +50,6 @@ class Catalogue:
         return near or named
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
     """How a function is called. ``context`` is the parameter that receives ctx; ``returns`` is empty when unknown."""

@@ -20,7 +20,6 @@ from riparian.assets.catchup import CatchUp, catch_up_of
 from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.keys import AssetKey, key_of, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
-from riparian.assets.often import often_made
 from riparian.assets.partitions import KINDS, Mapping, Partitions
 from riparian.assets.policy import Policy
 from riparian.assets.retry import Retry
@@ -64,7 +63,6 @@ class Input:
         expect("mapping", self.mapping, (Mapping,), "Identity(), AllPartitions(), Last() or Offset(-1)")
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Urgency:
     """How much of a workflow may be under way at once, what it goes before, how long a run may take, and which missed
@@ -81,7 +79,6 @@ UPDATED = on_update()
 """What holds where nothing is said: one for all, as a large project says nothing ten thousand times."""
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Declaration:
     """What ``@asset`` says about ``function``. ``inputs`` holds the explicit ones only, by parameter."""

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from riparian.assets.often import often_made
-
 
 class RiparianError(Exception):
     """The root of every error that names somebody's mistake and its remedy. Any other exception is a bug."""
@@ -57,7 +55,6 @@ class Fenced(RiparianError):
     code = "fenced"
 
 
-@often_made
 @dataclass(frozen=True, slots=True)
 class Location:
     """A line in a user's file; ``file`` is relative to the project's folder."""

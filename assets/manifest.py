@@ -15,7 +15,6 @@ from riparian.assets.errors import DeclarationError, Location
 from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, Kinds, judge, texts, within
 from riparian.assets.keys import AssetKey, parse_key
 from riparian.assets.limits import Limit, limits_of, priority_of
-from riparian.assets.often import often_made
 from riparian.assets.parameters import MOST_PARAMETERS, ParameterSpec, read_parameter
 from riparian.assets.partitions import Mapping, Partitions, mapping_from_json, partitions_from_json
 from riparian.assets.policy import Policy
@@ -29,7 +28,6 @@ Write = Callable[[Any], str]
 """Writes a JSON value: without spaces, the fields of objects in order."""
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetSpec:
     """One declared asset. ``arrives`` is set on sources only; ``producer`` is the key of the workflow that makes it."""
@@ -45,7 +43,6 @@ class AssetSpec:
     location: Location | None = None
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
     """One consumed asset, by the name that the workflow gives it, and which of its partitions are meant."""
@@ -55,7 +52,6 @@ class InputSpec:
     mapping: Mapping
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowSpec:
     """Tasks that consume and produce assets for one partition. ``@asset`` declares one of a single task.

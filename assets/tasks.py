@@ -12,7 +12,6 @@ from typing import Any
 from riparian.assets.errors import DeclarationError
 from riparian.assets.fields import LIST, NUMBER, OBJECT, TEXT, constant, judge, shown, texts, within
 from riparian.assets.keys import AssetKey, parse_key
-from riparian.assets.often import often_made
 from riparian.assets.retry import Retry
 
 CONTEXT = "ctx"
@@ -28,7 +27,6 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 366 * 86_400
 """What a time-out may be."""
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ref:
     """Where a value comes from, by ``kind``:
@@ -50,7 +48,6 @@ class Ref:
         return (self, *(inner for item in self.items for inner in item.walk())) if self.items else (self,)
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
     """What one parameter of a task receives, as which type (a name of annotations.py, empty for a ``value``)."""
@@ -68,7 +65,6 @@ class Road:
     label: str
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """One function to run: ``module:qualname`` in the bundle. ``context`` names the parameter that receives ctx.

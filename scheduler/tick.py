@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from riparian.assets.partitions import EVERYTHING, Interval
-from riparian.assets.partitions.boxes import cut_off, read
+from riparian.assets.partitions.boxes import cut_off
 from riparian.scheduler import decisions, outcomes
 from riparian.scheduler.core.facts import PLANNER, Blocker, Cause, Target
 from riparian.scheduler.core.graph import Graph
@@ -20,6 +20,7 @@ from riparian.scheduler.refill import refill
 from riparian.storage.metadata import backfills, catalogue, runnable, staleness, timers
 from riparian.storage.metadata.among import BATCH
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.intervals import read
 
 log = logging.getLogger(__name__)
 

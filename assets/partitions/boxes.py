@@ -7,19 +7,16 @@ fixed key stands first, an interval of texts is all that is meant; else a ``Box`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from riparian.assets.partitions.base import EVERYTHING, Interval, Keys
+from riparian.assets.partitions.base import Interval, Keys
 
 SEPARATOR = ","
 
 LOWEST = "-"
 """The least character of a key. It follows the separator: behind a key it makes the least text above all that begin
 with that key as a whole."""
-
-_MARK = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +79,6 @@ def after(text: str) -> str:
 def joined(parts: Sequence[str]) -> str:
     """Returns the key of these keys of the dimensions."""
     return SEPARATOR.join(parts)
-
-
-def written(interval: Interval) -> tuple[str, str]:
-    """Returns the two texts by which an interval is kept; those of a box say what it leaves out too."""
-    if not isinstance(interval, Box):
-        return interval.lo, interval.hi
-    sides = [None if side == (EVERYTHING,) else [[i.lo, i.hi] for i in side] for side in interval.sides]
-    return interval.lo, f"{interval.hi}{_MARK}{json.dumps(sides, separators=(',', ':'))}"
-
-
-def read(lo: str, hi: str) -> Interval:
-    """Returns the interval that was ``written`` so."""
-    end, mark, sides = hi.partition(_MARK)
-    if not mark:
-        return Interval(lo, hi)
-    found = [(EVERYTHING,) if side is None else tuple(Interval(*ends) for ends in side) for side in json.loads(sides)]
-    return Box(lo, end, tuple(found))
 
 
 def cut_off(interval: Interval, lo: str) -> Interval:

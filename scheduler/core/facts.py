@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any
 
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.often import often_made
 from riparian.assets.parameters import effective
 from riparian.assets.partitions import EVERYTHING, Keys
 from riparian.assets.schedules import local
@@ -21,7 +20,6 @@ Target = tuple[str, str]
 """A workflow's key and a partition."""
 
 
-@often_made
 @dataclass(frozen=True, slots=True)
 class Level:
     """How an asset partition (or a set of them) stands: the seq of its last move, its content and its origins.
@@ -123,7 +121,6 @@ class Lack:
     some: tuple[str, ...] = ()
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFacts:
     """One input of one workflow partition: how it stands, and how it stood when it was last consumed. ``keys`` are the
@@ -199,7 +196,6 @@ class Unfinished:
     backfill: Cause | None = None
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that decides whether one workflow partition runs. ``baseline`` is the seq up to which news is history,
@@ -258,7 +254,6 @@ class Action(Enum):
     NONE = "none"
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer, with its reason as a stable ``code`` and in ``words``. ``ticks`` are those that ADVANCE answers;

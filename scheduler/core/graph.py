@@ -10,13 +10,11 @@ from functools import cached_property
 from riparian.assets.checks import CheckSpec
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import AssetSpec, InputSpec, Manifest, WorkflowSpec
-from riparian.assets.often import often_made
 from riparian.assets.partitions import EVERYTHING, WHOLE, Interval, Keys, Partitions, Product, Windows
 from riparian.scheduler.core import limits
 from riparian.scheduler.core.dimensions import Dimensions
 
 
-@often_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """``workflow`` reads ``asset``, which is cut by ``cut``, or only names it in its trigger (then ``input`` is

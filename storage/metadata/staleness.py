@@ -11,11 +11,11 @@ from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tex
 
 from riparian.assets.keys import AssetKey
 from riparian.assets.partitions import Interval
-from riparian.assets.partitions.boxes import written
 from riparian.scheduler.core.facts import ANY, CLOCK, PLANNER, Target
 from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
+from riparian.storage.metadata.intervals import written
 from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, reason
 
 _LATE = "~"

@@ -118,7 +118,7 @@ FAULTS = {
         "nothing runs for equal content",
     ),
     "a run that goes on is not seen": (
-        (tick.planner, "decide", lambda facts: DECIDE(replace(facts, unfinished=None))),
+        (decisions.planner, "decide", lambda facts: DECIDE(replace(facts, unfinished=None))),
         ["unguarded", *DURING],
         "one run at a time",
     ),
