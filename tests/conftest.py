@@ -1,11 +1,17 @@
-"""What all tests share: processes that start quickly, and a catalogue that is there."""
+"""What all tests share: processes that start quickly, a catalogue that is there, the examples of properties."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time, but for a campaign's, by its seed. How long one takes is for benchmarks to tell.
+settings.register_profile("riparian", deadline=None, derandomize="RIPARIAN_TEST_SEED" not in os.environ)
+settings.load_profile("riparian")
 
 
 @pytest.fixture(scope="session", autouse=True)

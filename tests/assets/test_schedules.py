@@ -128,7 +128,7 @@ def walked(expression: str, zone: str, at: int) -> int | None:
     st.integers(0, 48 * 3600),
     st.integers(0, 1_000_000),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_latest_tick_is_the_last_that_one_walks_over(expression, zone, day, seconds, microseconds):
     """However the clocks change, and wherever between two ticks one asks."""
     at = instant(f"{day}T00:00") - DAY // 2 + seconds * 1_000_000 + microseconds

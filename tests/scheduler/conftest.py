@@ -45,10 +45,8 @@ TIMES = int(os.environ.get("RIPARIAN_TEST_TIMES", "1"))
 
 
 def histories(examples: int) -> settings:
-    """How many histories a property is tried on; where it is looked at for longer, each time on others."""
-    always: dict[str, Any] = {"derandomize": False} if TIMES > 1 else {}
-    found = [HealthCheck.function_scoped_fixture]
-    return settings(max_examples=examples * TIMES, deadline=None, suppress_health_check=found, **always)
+    """How many histories a property is tried on."""
+    return settings(max_examples=examples * TIMES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def bundle_of(text: str) -> tuple[str, bytes]:

@@ -76,7 +76,7 @@ def rebuilt(heads: dict[str, dict[str, str]], key: str) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(deliveries, work), min_size=1, max_size=30))
 def test_any_order_of_deliveries_makes_the_same(make_plant: Callable, arriving: Iterable) -> None:
     """Files of some partitions arrive in any order and are written anew, with work in between or without: each

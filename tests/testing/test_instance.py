@@ -417,7 +417,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(ACTS, max_size=8))
 def test_the_end_is_the_same_whenever_work_is_done(acts: list[tuple[Any, ...]]) -> None:
     """Any deliveries, in any order, with work and time between them or not: what is made in the end is made of the

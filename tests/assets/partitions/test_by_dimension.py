@@ -114,7 +114,7 @@ def needs(own: Partitions, other: Partitions, mapping: ByDimension, consumer: st
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs(), st.data())
 def test_up_and_down_are_adjoint(said: tuple[Partitions, Partitions, ByDimension], data: st.DataObject) -> None:
     """A partition needs another exactly when it does in each dimension, which is when the other's news touches it."""
@@ -129,7 +129,7 @@ def test_up_and_down_are_adjoint(said: tuple[Partitions, Partitions, ByDimension
     assert needing == {c for c in keys_of(own) if has(mapping.down(one(consumed), own, other), c)}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs(), st.data())
 def test_intervals_go_as_their_partitions_do(
     said: tuple[Partitions, Partitions, ByDimension], data: st.DataObject

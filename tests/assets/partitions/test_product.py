@@ -102,7 +102,7 @@ def test_what_strangers_send_is_judged(dimensions: object) -> None:
         partitions_from_json({"kind": "product", "dimensions": dimensions})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(products, st.data())
 def test_keys_lie_in_the_order_of_their_texts(product: Product, data: st.DataObject) -> None:
     """However long the keys of the dimensions, an interval of texts holds what lies between its ends."""
@@ -120,7 +120,7 @@ def test_keys_lie_in_the_order_of_their_texts(product: Product, data: st.DataObj
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(parts_of())
 def test_what_is_meant_in_each_dimension(said: tuple[Product, tuple[Keys, ...]]) -> None:
     """Few intervals or a box hold just the keys that have one of what is meant in each dimension; from each text the

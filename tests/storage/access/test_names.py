@@ -58,7 +58,7 @@ def test_hidden_names_are_not_said(closed: World, words: str, told: str) -> None
     assert told == redact(closed, words)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*HIDDEN, "air.open", "air.flights_csv", "was", "and"]), max_size=6), st.data())
 def test_whatever_is_said_no_hidden_name_is_left(closed: World, said: list[str], data: st.DataObject) -> None:
     """In any order, and with any mark between them."""

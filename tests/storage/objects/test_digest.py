@@ -64,7 +64,7 @@ def recut(draw: st.DrawFn, kind: pa.DataType, values: list[object]) -> pa.Table:
     return pa.table({"c": pa.chunked_array(chunks, kind)})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), columns)
 def test_cutting_leaves_no_trace(data: st.DataObject, column: tuple[pa.DataType, list[object]]) -> None:
     """Any chunking, slicing and offsets of the same values have the same digest, for every type."""
@@ -74,7 +74,7 @@ def test_cutting_leaves_no_trace(data: st.DataObject, column: tuple[pa.DataType,
     assert digest_table(table_of(kind, values)) == digest_table(other)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(list(VALUES)).flatmap(
         lambda k: st.tuples(st.just(k), *[st.lists(st.none() | VALUES[k], max_size=4)] * 2)
