@@ -119,6 +119,7 @@ def one(judge: Judge, backfill: str) -> dict[str, Any]:
     """One backfill, with the partitions that failed."""
     row = find(judge, backfill)
     failed = backfills.items(judge.tx, backfill, "failed", FAILURES)
+    failed = [i for i in failed if judge.knows_partition(row.workflow, i.partition)]
     return {**_told(judge, row), "failures": [{"partition": i.partition, "run": i.run} for i in failed]}
 
 
@@ -131,9 +132,11 @@ def find(judge: Judge, backfill: str) -> AnyRow:
 
 
 def _knows(judge: Judge, row: AnyRow) -> bool:
-    """Whether the reader may know of it; of what is declared no more the owner does."""
-    gone = row.workflow not in judge.graph.workflows
-    return judge.owns(row.asset) if gone else judge.awaits(row.workflow)
+    """Whether the reader may know of it; of what is declared no more, or cut otherwise now, the owner does."""
+    if row.workflow not in judge.graph.workflows:
+        return judge.owns(row.asset)
+    ends = [p for p in (_end(row.lo), _end(row.hi)) if p is not None]
+    return judge.awaits(row.workflow) and all(judge.knows_partition(row.workflow, p) for p in ends)
 
 
 def _told(judge: Judge, row: AnyRow) -> dict[str, Any]:

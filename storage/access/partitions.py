@@ -33,20 +33,15 @@ def check_partition(judge: Judge, key: str, partition: str | None) -> None:
     if spec is None or partition is None:
         return
     head = catalogue.current(judge.tx, key, partition)
-    if not may_name(judge, key, partition, head):
-        raise _unknown(spec, partition)
-    if head is None and not _was_added(judge, spec, partition):
+    is_known = may_name(judge, key, partition, head)
+    if not is_known or (head is None and not _was_added(judge, spec, partition)):
         partition_of(judge, spec, partition)
 
 
 def may_name(judge: Judge, key: str, partition: str, head: AnyRow | None) -> bool:
     """Whether the reader, who may know of the asset, may know that it has, or had, the partition of that head: what
     they may read they may also name."""
-    dimension = judge.graph.dimensions.of(key)
-    row = dimensions.get(judge.tx, dimension, partition) if dimension is not None else None
-    if dimension is None or row is None or judge.may_name(dimension, row.origins):
-        return True
-    return head is not None and judge.permits(head.origins, key)
+    return judge.knows_partition(key, partition) or (head is not None and judge.permits(head.origins, key))
 
 
 def _was_added(judge: Judge, spec: AssetSpec, partition: str) -> bool:

@@ -27,10 +27,13 @@ def pending(judge: Judge, cursor: str | None, limit: int) -> Page:
     """What the reader may know of, first the queued runs, then what is held, then what waits; by workflow in each."""
     awaits: dict[str, bool] = {}
 
+    def is_told(row: AnyRow) -> bool:
+        return awaits[row.workflow] and judge.knows_partition(row.workflow, row.partition)
+
     def keep(found: Sequence[_Pending]) -> list[_Pending]:
         awaits.update((w, judge.awaits(w)) for w in {p.row.workflow for p in found} - awaits.keys())
         # What a queued run reads is known; of what waits, only what it is declared to read.
-        return [p for p in found if (runs.judged(judge, p.row).visible if _is_run(p) else awaits[p.row.workflow])]
+        return [p for p in found if (runs.judged(judge, p.row).visible if _is_run(p) else is_told(p.row))]
 
     found, following = fill(
         limit,

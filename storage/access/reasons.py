@@ -132,9 +132,10 @@ def _newest_partition(judge: Judge, key: str) -> str:
     newest = catalogue.newest_heads(judge.tx, [key]).get(key)
     if newest is None:
         return WHOLE
-    if not may_name(judge, key, newest.partition, newest):
-        partition_of(judge, judge.graph.assets[AssetKey(key)], WHOLE)  # which says that one is to be named
-    return str(newest.partition)
+    if may_name(judge, key, newest.partition, newest):
+        return str(newest.partition)
+    spec = judge.graph.assets.get(AssetKey(key))
+    return WHOLE if spec is None else partition_of(judge, spec, WHOLE)  # which says where one is to be named
 
 
 def _origin(judge: Judge, asset: str) -> dict[str, Any]:

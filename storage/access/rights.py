@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from riparian.assets.errors import NotFound, Refused
 from riparian.assets.keys import AssetKey
 from riparian.assets.manifest import WorkflowSpec
-from riparian.assets.partitions import Dynamic
+from riparian.assets.partitions import Dynamic, fits
 from riparian.assets.policy import Policy, Principal
 from riparian.scheduler.core.dimensions import Dimension
 from riparian.scheduler.core.effective import Denial, Restriction, denials, effective, owns, policy_of, unknown
@@ -160,10 +160,29 @@ class Judge:
         """Whether the principal, who may know of the dimension, may know of a key that was learned from that set."""
         return any(self.owns(a) for a in dimension.assets) or self.permits(origin_set)
 
+    def knows_partition(self, key: str, partition: str) -> bool:
+        """Whether the principal, who may know of the asset or workflow, may know of this partition of it. One that it
+        has not, as it is cut now, was perhaps learned from what few may read: only its owners may know of that."""
+        if any(self.owns(a) for a in self.graph.makes(key) or (key,)):
+            return True
+        dimension = self.graph.dimensions.of(key)
+        if dimension is not None:
+            row = dimensions.get(self.tx, dimension, partition)
+            return row is not None and self.may_name(dimension, row.origins)
+        spec = self.graph.workflows.get(key) or self.graph.assets.get(AssetKey(key))
+        return spec is not None and fits(spec.partitions, partition)
+
     def _may_name_all(self, key: str) -> bool:
         """Whether the principal may know of every partition that the workflow, or asset, could have."""
         dimension = self.graph.dimensions.of(key)
         return dimension is None or all(self.may_name(dimension, s) for s in dimensions.counts(self.tx, dimension))
+
+    def _counts(self, asset: str) -> bool:
+        """Whether the principal may know how many partitions the asset has, those included that it was cut into before
+        its dimension was this one."""
+        return self.owns(asset) or (
+            self._may_name_all(asset) and all(self.permits(s, asset) for s in self.head_origins(asset))
+        )
 
     def head_origins(self, asset: str) -> dict[str, int]:
         """Returns how many heads of the asset carry which origin set."""
@@ -235,7 +254,7 @@ class Judge:
             return code, f"waits until a time that follows from {UNNAMED}"
         words = _PIECES.sub("", self.redact(words))
         for edge in self.graph.inputs(workflow):
-            if isinstance(edge.cut, Dynamic) and not self._may_name_all(edge.asset):
+            if isinstance(edge.cut, Dynamic) and not self._counts(edge.asset):
                 words = re.sub(rf"(?<=partitions of {re.escape(edge.asset)}): .*?(?= and waiting for |$)", "", words)
         return code, words
 
@@ -250,9 +269,8 @@ class Judge:
         name, partition = found[1], found[2]
         if not self._may_say[name]:
             return UNNAMED
-        dimension = self.graph.dimensions.of(name) if partition else None
-        row = dimensions.get(self.tx, dimension, partition[1:-1]) if dimension is not None else None
-        return found[0] if dimension is None or row is None or self.may_name(dimension, row.origins) else name
+        hidden = partition and self.graph.dimensions.of(name) and not self.knows_partition(name, partition[1:-1])
+        return name if hidden else found[0]
 
     def listen(self, texts: Iterable[str]) -> None:
         """Looks up the names in all these texts with few statements, for ``redact``."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from riparian.assets.errors import Invalid, NotFound, Refused
-from riparian.assets.partitions import AllPartitions, Dynamic
+from riparian.assets.partitions import AllPartitions, Dynamic, Partitions, Static
 from riparian.assets.policy import Policy, Principal
-from riparian.scheduler import dimensions, policies, register
+from riparian.scheduler import backfill, dimensions, policies, register
 
 from .conftest import ME, Plant, declared
 
@@ -195,3 +195,58 @@ def test_two_projects_may_have_a_dimension_of_one_name(shop):
     assert ["acme", "best"] == [item["key"] for item in view(shop, ME).keys("customer", "p").items]
     restrict(shop, "z", Policy(readers={"owners"}))
     assert ["best"] == keys(shop, DAN)
+
+
+@pytest.mark.parametrize("cut", [None, Dynamic("client"), Static("customer", ["best"])])
+def test_a_hidden_key_stays_hidden_when_its_assets_are_cut_otherwise(shop: Plant, cut: Partitions | None):
+    """No declaration says any more what it was learned from: who owns the assets knows of it, and who may read what was
+    made for it; in no answer to others is there a difference to a name that nobody ever added."""
+    shop.drop("k", "k")
+    while leases := shop.take(8):
+        bad = [x for x in leases if (x.workflow, x.partition) == ("c", "acme")]
+        shop.ask(*[shop.failed(x, retryable=False) for x in bad], *[shop.done(x) for x in leases if x not in bad])
+    ident = backfill.start(shop.plane, "b", ME, lo="acme", hi="best", only="all")
+    shop.settle()
+    cuts = {} if cut is None else {"b": cut, "c": cut}
+    manifest = declared(shop, {"seen": ["raw"], "b": ["w"], "c": ["w", "k"], "five": ["b"], "sum": ["c", "w"]}, cuts)
+    register.apply(shop.plane, manifest, shop.bundle("one")[1], ME)
+
+    told = []
+    for key in ("acme", "nobody"):
+        for ask in (view(shop, DAN).why, view(shop, DAN).lineage, view(shop, DAN).checks, view(shop, DAN).download):
+            for asset in ("b", "c"):
+                with pytest.raises(Invalid) as refused:
+                    ask(asset, key)
+                told.append(str(refused.value).replace(key, "X").replace(asset, "", 1))
+    assert 1 == len(set(told))
+    assert "acme" == view(shop, CRM).why("b", "acme")["partition"]
+    asks = (view(shop, DAN).plan, view(shop, DAN).backfills, lambda: view(shop, DAN).why("sum"))
+    assert ["acme" in str(ask()) for ask in asks] == [False] * 3
+    with pytest.raises(NotFound, match="no backfill"):
+        view(shop, DAN).backfill(ident)
+    assert ("acme", "best") == (view(shop, ME).backfill(ident)["from"], view(shop, ME).backfill(ident)["to"])
+
+
+def test_a_dimension_of_another_name_counts_no_hidden_key(shop: Plant):
+    """What stands for its keys is still read together; how many there are is for who may read all of it."""
+    manifest = declared(
+        shop,
+        {"seen": ["raw"], "b": ["w"], "five": ["b"]},
+        {"b": Dynamic("client")},
+        {("five", "b"): AllPartitions(at_least=5)},
+    )
+    register.apply(shop.plane, manifest, shop.bundle("one")[1], ME)
+
+    told = "waiting for partitions of b"
+    assert [f"{told}: 2 of at least 5 are there", told] == [view(shop, who).why("five")["words"] for who in (CRM, DAN)]
+
+
+def test_the_newest_may_be_of_another_cut(shop: Plant):
+    """Without a partition the newest is meant: one that is hidden is none, and what is in one piece now is that."""
+    dimensions.remove(shop.plane, "customer", ["best"], ME)
+    shop.drop("w", "new")
+    shop.settle()
+    manifest = declared(shop, {"seen": ["raw"], "b": ["w"], "c": ["w", "k"]}, {})
+    register.apply(shop.plane, manifest, shop.bundle("one")[1], ME)
+
+    assert ["acme", ""] == [view(shop, who).why("b")["partition"] for who in (ME, DAN)]
