@@ -7,7 +7,6 @@ nobody refers to.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +14,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from riparian.assets.errors import DeclarationError
-from riparian.assets.partitions.dynamic import judged
 from riparian.assets.tasks import label_of
-from riparian.scheduler import ending, verdicts
+from riparian.scheduler import added, ending, verdicts
 from riparian.scheduler.core.checking import Verdict
 from riparian.scheduler.core.facts import Cause
 from riparian.scheduler.core.graph import Graph
@@ -26,7 +23,7 @@ from riparian.scheduler.core.pinned import Pin, StepSpec
 from riparian.scheduler.core.protocol import CONTENT_LIMIT, Report, Result, Written, decode, encode
 from riparian.scheduler.core.retries import TIMED_OUT, admits, delay_after, may_repeat_lost
 from riparian.scheduler.plan import go_on
-from riparian.storage.metadata import dimensions, files, origins, runs, timers, versions
+from riparian.storage.metadata import files, origins, runs, timers, versions
 from riparian.storage.metadata.database import Tx
 from riparian.storage.objects import WrongValue, layout
 from riparian.storage.objects.formats.json import checked
@@ -121,7 +118,7 @@ def _fault(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report) 
         return fault
     if spec.labels and (fault := _no_road(spec, report)):
         return fault
-    if report.partitions and (fault := _bad_keys(tx, graph, run, spec, report)):
+    if report.partitions and (fault := added.fault(tx, graph, run, spec, report)):
         return f"the attempt added partitions {fault}"
     if not any(written.objects for written in report.outputs):
         return ""
@@ -132,25 +129,6 @@ def _fault(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report) 
         for stored in written.objects:
             if not stored.name.startswith(own):
                 return f"the object {stored.name} does not lie in the attempt's own directory {own}"
-    return ""
-
-
-def _bad_keys(tx: Tx, graph: Graph, run: Row[Any], spec: StepSpec, report: Report) -> str:
-    """Returns what is said of the added partitions that can not be so, or nothing."""
-    if run.kind != "workflow" or spec.check:
-        return "and is no task of a workflow"
-    for name, keys in report.partitions.items():
-        dimension = graph.dimensions.beside(run.workflow, name)
-        if dimension is None:
-            return f"of {name[:80]!r}; nothing in its project is partitioned by Dynamic({name[:80]!r})"
-        try:
-            wanted = judged(name, keys)
-        except DeclarationError as exc:
-            return f"that can not be: {exc}"
-        if dimensions.is_full(tx, dimension, len(wanted)):
-            new = len(wanted) - len(dimensions.live(tx, dimension, wanted))
-            if dimensions.is_full(tx, dimension, new):
-                return f"of {name!r}, which would have more than {dimensions.MOST_KEYS:,}; take out some"
     return ""
 
 
@@ -274,7 +252,7 @@ def _succeed(tx: Tx, graph: Graph, run: Row[Any], step: Row[Any], report: Report
     runs.end_attempt(tx, step, "succeeded", None)
     runs.move_step(tx, step.id, "succeeded")
     if report.partitions:
-        runs.note_partitions(tx, step.id, json.dumps(report.partitions, sort_keys=True))
+        added.note(tx, graph, run, step, report)
     _go_on(tx, graph, run, step, pins)
 
 

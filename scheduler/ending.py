@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
+from riparian.scheduler import added
 from riparian.scheduler.core.facts import Cause, Level
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin
@@ -57,23 +58,10 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
             # An input that moved back meanwhile, to what was consumed before, differs only now: it waits for a tick.
             staleness.mark_one(tx, run.workflow, run.partition)
         if graph.dimensions:
-            _add_partitions(tx, graph, run)
+            added.settle(tx, graph, run)
     runs.end(tx, run, "succeeded")
     staleness.mark_consumers(tx, graph, [(m.asset, m.partition) for m in moved])
     staleness.release(tx, run.workflow, run.partition)
-
-
-def _add_partitions(tx: Tx, graph: Graph, run: AnyRow) -> None:
-    """Adds what the run's tasks asked for. Who may not read what they were made from may not know the keys either."""
-    added: dict[str, set[str]] = {}
-    for text in runs.added_partitions(tx, run.id):
-        for name, keys in json.loads(text).items():
-            added.setdefault(name, set()).update(keys)
-    for name, keys in added.items():
-        # An apply may have taken the dimension away since.
-        if (dimension := graph.dimensions.beside(run.workflow, name)) is not None:
-            learned = origins.union(tx, [run.origins], graph.makes(run.workflow))
-            dimensions.add(tx, dimension, keys, learned, run.workflow)
 
 
 def fail(tx: Tx, run: AnyRow, error: str, outcome: Literal["failed", "timed_out", "cancelled"] = "failed") -> None:

@@ -32,6 +32,7 @@ from riparian.storage.metadata import (
     blockers,
     counters,
     definitions,
+    dimensions,
     files,
     policies,
     runnable,
@@ -287,6 +288,8 @@ def _is_recut(before: Partitions | None, after: Partitions | None) -> bool:
 
 def _keeps_keys(before: Partitions | None, after: Partitions | None) -> bool:
     """Whether keys of before mean the same now: there may be more or fewer of them, and not others."""
+    if isinstance(before, Dynamic):
+        return before == after
     if isinstance(before, Windows) and isinstance(after, Windows):
         return before.to_json() | {"start": "", "end": ""} == after.to_json() | {"start": "", "end": ""}
     return type(before) is type(after)
@@ -301,9 +304,11 @@ def _asked_checks(graph: Graph, changed: Sequence[WorkflowSpec]) -> list[tuple[s
 
 def _forget_failures(tx: Tx, graph: Graph, added: Sequence[str]) -> None:
     """What is declared no more, or anew, or has other partitions now, is waited for by nobody."""
-    for key, partition in blockers.failed(tx):
+    failed = blockers.failed(tx)
+    gone = dimensions.gone(tx, graph, failed)
+    for key, partition in failed:
         spec = graph.workflows.get(key)
-        if spec is None or key in added or not fits(spec.partitions, partition):
+        if spec is None or key in added or not fits(spec.partitions, partition) or (key, partition) in gone:
             staleness.repair(tx, key, partition)
 
 

@@ -73,6 +73,11 @@ def live(tx: Tx, dimension: Dimension, keys: Iterable[str]) -> set[str]:
     return {row.key for row in _rows(tx, dimension, keys) if row.removed_at is None}
 
 
+def known(tx: Tx, dimension: Dimension, keys: Iterable[str]) -> set[str]:
+    """Returns those of ``keys`` that the dimension has or had."""
+    return {row.key for row in _rows(tx, dimension, keys)}
+
+
 def gone(tx: Tx, graph: Graph, targets: Iterable[Target]) -> set[Target]:
     """Returns those workflow partitions whose keys their dimensions do not have now."""
     by_dimension: dict[tuple[str, str], tuple[Dimension, list[Target]]] = {}

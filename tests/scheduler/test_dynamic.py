@@ -428,3 +428,78 @@ def test_there_is_room_for_so_many(plant, monkeypatch):
     remove(plant, "k1")
     add(plant, "k3")
     assert ["a[k3]", "b[k3]"] == plant.settle()
+
+
+def failing(plant, workflow: str, key: str) -> None:
+    """Works until nothing is ready; of the key the workflow fails."""
+    while leases := plant.take(8):
+        bad = [x for x in leases if (x.workflow, x.partition) == (workflow, key)]
+        plant.ask(*[plant.failed(x, retryable=False) for x in bad], *[plant.done(x) for x in leases if x not in bad])
+
+
+@pytest.mark.parametrize("before", [Static("customer", ["acme", "best"]), CUSTOMER])
+def test_a_failure_of_a_key_that_another_dimension_had_holds_nobody(plant, before):
+    """What failed as a key of Static, or of a dimension of another name, is none of this one: nobody waits for it."""
+    declare(plant, {"b": ["w"], "sum": ["b"]}, {"b": before})
+    if before == CUSTOMER:
+        add(plant, "acme", "best")
+    plant.drop("w", "w")
+    failing(plant, "b", "acme")
+    assert "upstream_failed" == plant.why("sum")
+    declare(plant, {"b": ["w"], "sum": ["b"]}, {"b": Dynamic("client")})
+
+    assert ["sum"] == plant.settle()
+
+
+def test_a_backfill_ends_when_the_dimension_is_another(plant):
+    """The keys of another name are others, though they may be written alike."""
+    declare(plant, {"b": ["w"]}, {"b": CUSTOMER})
+    plant.drop("w", "w")
+    add(plant, *(f"k{n}" for n in range(3)))
+    plant.settle()
+    ident = plant_backfill(plant, only="all")
+    declare(plant, {"b": ["w"]}, {"b": Dynamic("client")})
+    told = plant.plane.access.as_principal(ME).backfill(ident)
+
+    assert ("cancelled", "b is cut otherwise now; start another") == (told["state"], told["words"])
+
+
+def test_a_run_is_of_the_code_that_it_was_planned_with(plant):
+    """An apply that takes a dimension away fails no run that is under way: it makes what it was to make, and adds
+    nothing."""
+    declare(plant, {"seen": ["w"], "b": ["seen"]}, {"b": CUSTOMER})
+    plant.drop("w", "w")
+    (ingest,) = plant.take()
+    plant.ask(plant.done(ingest))
+    (lease,) = plant.take()
+    declare(plant, {"seen": ["w"], "b": ["seen"]}, {}, code="two")
+    (result,) = plant.ask(replace(plant.done(lease), partitions={"customer": ("acme",)})).results
+
+    assert (200, "seen(=w)") == (result.status, plant.head("seen"))
+    declare(plant, {"seen": ["w"], "b": ["seen"]}, {"b": CUSTOMER}, code="three")
+    assert [] == known(plant)
+
+
+def test_the_steps_of_a_run_add_so_many_together(plant, monkeypatch):
+    """However many steps a run has: all that it adds is written in one moment, in which nobody else writes. What is
+    known already counts for nothing."""
+    monkeypatch.setattr("riparian.scheduler.added.MOST_OF_RUN", 2)
+    manifest = declared(plant, {"seen": ["w"], "b": ["seen"]}, {"b": CUSTOMER})
+    (task,) = next(w.tasks for w in manifest.workflows if w.key == "seen")
+    first = replace(task, name="first", output=None)
+    flows = [replace(w, tasks=(first, task)) if w.key == "seen" else w for w in manifest.workflows]
+    register.apply(plant.plane, replace(manifest, workflows=tuple(flows)), plant.bundle("one")[1], ME)
+    add(plant, "old", "out")
+    remove(plant, "out")
+    plant.drop("w", "w")
+    (ingest,) = plant.take()
+    plant.ask(plant.done(ingest))
+    one, two = plant.take(8)
+    results = [
+        *plant.ask(replace(plant.done(one), partitions={"customer": ("k1", "k2", "old", "out")})).results,
+        *plant.ask(replace(plant.done(two), partitions={"customer": ("k2", "k3", "old")})).results,
+    ]
+
+    assert [200, 422] == [r.status for r in results]
+    assert "3 partitions that there are not yet; 2 are allowed" in results[1].reason
+    assert ["old"] == known(plant)
