@@ -10,10 +10,11 @@ from riparian.assets.partitions.dynamic import judged
 from riparian.assets.policy import Principal
 from riparian.scheduler.core.dimensions import Dimension
 from riparian.scheduler.core.facts import Cause, Target
+from riparian.scheduler.plan import kept_out
 from riparian.scheduler.plane import Plane
 from riparian.scheduler.wake import plan_and_wake
 from riparian.storage.access import dimensions as seen
-from riparian.storage.metadata import audit, backfills, dimensions, origins, runs, staleness
+from riparian.storage.metadata import audit, backfills, dimensions, files, origins, runs, staleness
 from riparian.storage.metadata.database import Tx
 
 TOLD = 20
@@ -65,6 +66,7 @@ def remove(plane: Plane, name: str, keys: Collection[str], by: Principal, projec
         gone = dimensions.remove(tx, dimension, wanted, by.name)
         targets = [(workflow, key) for workflow in dimension.workflows for key in gone]
         _let_go(tx, targets)
+        _put_back(tx, dimension, gone)
         words = f"was taken out of {name} by {by.name}; what was made of it stays, and it can be added again"
         staleness.note_reasons(tx, [(target, GONE, words) for target in targets])
         return _done(plane, tx, dimension, by, "remove partitions", gone)
@@ -91,6 +93,15 @@ def _let_go(tx: Tx, targets: Sequence[Target]) -> None:
     failed = staleness.let_go(tx, targets)
     for target in sorted({*failed, *((row.workflow, row.partition) for row in queued)}):
         staleness.repair(tx, *target)
+
+
+def _put_back(tx: Tx, dimension: Dimension, keys: Sequence[str]) -> None:
+    """Has the files wait that no worker has begun to take in."""
+    queued = runs.queued(tx, [(source, key) for source in dimension.sources for key in keys])
+    runs.supersede(tx, [(row.id, None) for row in queued])
+    for row in queued:
+        files.put_back(tx, row.workflow, row.partition, kept_out(dimension))
+        staleness.release(tx, row.workflow, row.partition)
 
 
 def _done(plane: Plane, tx: Tx, dimension: Dimension, by: Principal, act: str, keys: list[str]) -> Changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
+from riparian.assets.partitions import WHOLE
 from riparian.scheduler import added
 from riparian.scheduler.core.facts import Cause, Level
 from riparian.scheduler.core.graph import Graph
@@ -25,7 +26,8 @@ def complete(tx: Tx, graph: Graph, run: AnyRow) -> None:
         taken = versions.of_run(tx, run.id)
         files.end(tx, run.id, "committed", version=taken)
         staleness.mark_one(tx, run.workflow, run.partition)
-        if (dimension := graph.dimensions.of(run.workflow)) is not None:
+        # What was seen while the source was in one piece brings no key.
+        if (dimension := graph.dimensions.of(run.workflow)) is not None and run.partition != WHOLE:
             learned = origins.intern(tx, [run.workflow])
             dimensions.add(tx, dimension, [run.partition], learned, run.workflow)
     else:

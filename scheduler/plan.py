@@ -16,6 +16,7 @@ from riparian.assets.retry import Retry
 from riparian.scheduler import ending
 from riparian.scheduler.core import flow, limits
 from riparian.scheduler.core.checking import check_steps
+from riparian.scheduler.core.dimensions import Dimension
 from riparian.scheduler.core.facts import Cause, Decision, Facts, InputFacts, Level, trigger_key
 from riparian.scheduler.core.graph import Graph
 from riparian.scheduler.core.pinned import Pin, StepSpec
@@ -332,12 +333,17 @@ def plan_ingest(tx: Tx, graph: Graph, source: str, partition: str) -> str | None
     return run
 
 
+def kept_out(dimension: Dimension) -> str:
+    """Returns in words why a file of a key that was taken out waits."""
+    return f"the key was taken out of {dimension.name}; the file is taken in when somebody adds it again"
+
+
 def _kept_out(tx: Tx, graph: Graph, source: str, partition: str) -> str:
     dimension = graph.dimensions.of(source)
     assert dimension is not None  # noqa: S101 - the source is partitioned by one
     row = dimensions.get(tx, dimension, partition)
     if row is not None and row.removed_at is not None:
-        return f"the key was taken out of {dimension.name}; it is taken in when somebody adds it again"
+        return kept_out(dimension)
     if row is None and dimensions.is_full(tx, dimension):
         return f"{dimension.name} has {dimensions.MOST_KEYS:,} keys already; take out some, and add this one"
     return ""

@@ -28,7 +28,8 @@ RUN: Mapping[str, frozenset[str]] = {
 FILE: Mapping[str, frozenset[str]] = {
     "settling": frozenset({"ready", "superseded", "vanished"}),
     "ready": frozenset({"ingesting", "superseded", "vanished"}),
-    "ingesting": frozenset({"committed", "quarantined", "superseded"}),
+    # Ready again where its key was taken out before a worker began.
+    "ingesting": frozenset({"committed", "quarantined", "superseded", "ready"}),
     # Both only when a newer content of the path was seen since: then it is a delivery that replaces that one.
     "committed": frozenset({"settling", "ready"}),
     "quarantined": frozenset({"superseded", "vanished"}),

@@ -63,6 +63,15 @@ _NEXT = (
     .order_by(file.c.seq)
     .limit(1)
 )
+_WAITING = (
+    select(file)
+    .where(
+        file.c.source == bindparam("s"),
+        file.c.partition == bindparam("p"),
+        file.c.state.in_(("ready", "ingesting")),
+    )
+    .order_by(file.c.seq)
+)
 _OF_RUN = select(file).where(file.c.run == bindparam("r"))
 _SET_RUN = (
     update(file)
@@ -129,6 +138,13 @@ def ingesting(tx: Tx, row: Row[Any], run: str) -> None:
 def wait(tx: Tx, row: Row[Any], reason: str) -> None:
     """Notes why a ready file is not taken in yet."""
     tx.conn.execute(_WAIT, {"s": row.source, "p": row.path, "f": row.fingerprint, "why": reason})
+
+
+def put_back(tx: Tx, source: str, partition: str, reason: str) -> None:
+    """Has the partition's file that was to be taken in next, by a run that is taken back, wait before those that were
+    seen after it. What it is taken in by then is another cause."""
+    for row in tx.conn.execute(_WAITING, {"s": source, "p": partition}).all():
+        move(tx, row.source, row.path, row.fingerprint, "ready", reason)
 
 
 def is_outdated(tx: Tx, run: str) -> bool:

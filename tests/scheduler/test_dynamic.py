@@ -218,6 +218,27 @@ def test_a_file_of_a_key_that_was_taken_out_waits(plant):
     assert {""} == {f["reason"] for f in plant.plane.access.as_principal(ME).files().items}
 
 
+def test_a_file_that_no_worker_has_begun_to_take_in_waits_too(plant):
+    """It is taken back with the key, and those behind it stay behind it: the last one is what there is in the end."""
+    declare(plant, {"b": ["a"], "sum": ["a"]}, BOTH)
+    plant.drop("a", "one", "acme")
+    plant.settle()
+    plant.drop("a", "two", "acme")
+    plant.drop("a", "three", "acme")
+    remove(plant, "acme")
+    assert [] == plant.settle()
+    found = plant.plane.access.as_principal(ME).files().items
+    assert [("three", "ready"), ("two", "ready"), ("one", "committed")] == [
+        (said, f["state"]) for said, f in zip(("three", "two", "one"), found, strict=True)
+    ]
+    assert "taken out of customer" in found[1]["reason"]
+    assert "a(acme=one)" == (plant.head("sum") or "").replace("sum", "a")
+
+    add(plant, "acme")
+    assert ["a[acme]", "a[acme]"] == made(plant.settle(), "a")
+    assert ("three", "b(acme=three)") == (plant.head("a", "acme"), plant.head("b", "acme"))
+
+
 def test_a_task_adds_keys_when_its_run_succeeds(plant):
     """They come with what the run makes, in the same moment; a run that fails adds none."""
     declare(plant, {"seen": ["w"], "b": ["seen"]}, {"b": CUSTOMER})
@@ -503,3 +524,17 @@ def test_the_steps_of_a_run_add_so_many_together(plant, monkeypatch):
     assert [200, 422] == [r.status for r in results]
     assert "3 partitions that there are not yet; 2 are allowed" in results[1].reason
     assert ["old"] == known(plant)
+
+
+def test_a_file_of_another_cut_brings_no_key(plant):
+    """What was seen while the source was in one piece has no key, whenever it is taken in."""
+    declare(plant, {"b": ["a"]}, {})
+    plant.drop("a", "one")
+    (ingest,) = plant.take()
+    plant.drop("a", "two")
+    declare(plant, {"b": ["a"]}, BOTH)
+    plant.ask(plant.done(ingest))
+    plant.settle()
+
+    assert [] == known(plant)
+    assert 0 == plant.plane.access.as_principal(ME).dimensions()[0]["keys"]
