@@ -47,7 +47,8 @@ def add(plane: Plane, name: str, keys: Collection[str], by: Principal, project: 
         there = len(dimensions.live(tx, dimension, wanted))
         if dimensions.is_full(tx, dimension, len(wanted) - there):
             raise Conflict(f"{name} would have more than {dimensions.MOST_KEYS:,} partitions; take out some")
-        added, _ = dimensions.add(tx, dimension, wanted, origins.intern(tx, ()), by.name, anew=True)
+        added, again = dimensions.add(tx, dimension, wanted, origins.intern(tx, ()), by.name, anew=True)
+        runs.forget_causes(tx, [(workflow, key) for workflow in dimension.workflows for key in again])
         return _done(plane, tx, dimension, by, "add partitions", added)
 
     # Whoever may not, is told without the writer.

@@ -173,6 +173,10 @@ _QUEUED = select(run).where(
     text("run.state IN ('queued', 'running')"),
     run.c.state == "queued",
 )
+_FORGET_CAUSES = text(
+    "UPDATE run SET trigger_key = id WHERE workflow = :w AND partition = :p "
+    "AND state IN ('failed', 'cancelled', 'superseded')"
+)
 _NOTE_PARTITIONS = update(step).where(step.c.id == bindparam("step_id")).values(partitions=bindparam("added"))
 _ADDED_PARTITIONS = select(step.c.partitions).where(
     step.c.run == bindparam("run_id"), step.c.state == "succeeded", step.c.partitions.is_not(None)
@@ -316,6 +320,11 @@ def move_step(tx: Tx, step_id: str, to: str, **columns: int) -> None:
 def queued(tx: Tx, targets: Iterable[Target]) -> list[Row[Any]]:
     """Returns the runs of these workflow partitions that no worker has touched."""
     return list(in_pairs(tx, _QUEUED, targets))
+
+
+def forget_causes(tx: Tx, targets: Iterable[Target]) -> None:
+    """Has what these workflow partitions ran for in vain be a cause like any: it may have another run."""
+    tx.many(_FORGET_CAUSES, [{"w": w, "p": p} for w, p in targets])
 
 
 def note_partitions(tx: Tx, step_id: str, added: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from riparian.assets.errors import Conflict, Invalid, NotFound
 from riparian.assets.partitions import Dynamic, Fixed, Static
 from riparian.assets.triggers import missing, on_cron
-from riparian.scheduler import backfill, dimensions, events, preview, register, request, rerun
+from riparian.scheduler import backfill, cancel, dimensions, events, preview, register, request, rerun
 
 from .conftest import ME, declared
 from .test_checks import check_of
@@ -199,6 +199,33 @@ def test_a_run_that_fails_after_its_key_was_taken_out_holds_nobody(plant):
 
     assert ["sum"] == plant.settle()
     assert "removed" == plant.why("b", "acme")
+
+
+@pytest.mark.parametrize("how", ["queued", "failed", "failed after", "cancelled", "done"])
+def test_a_key_that_is_added_again_is_made_whatever_became_of_its_run(plant, how):
+    """It begins anew, though nothing has come meanwhile: no run of before was for it as it is now. What was made of it
+    already, of the same, is not made again."""
+    declare(plant, {"b": ["w"], "sum": ["b"]}, {"b": CUSTOMER})
+    plant.drop("w", "w")
+    plant.settle()
+    add(plant, "acme")
+    for lease in plant.take() if how != "queued" else ():
+        if how in ("failed", "done"):
+            plant.ask(plant.failed(lease, retryable=False) if how == "failed" else plant.done(lease))
+            plant.settle()
+        remove(plant, "acme")
+        if how == "failed after":
+            plant.ask(plant.failed(lease, retryable=False))
+        if how == "cancelled":
+            cancel.cancel(plant.plane, lease.run, ME)
+    remove(plant, "acme")
+    for _ in range(2):
+        add(plant, "acme")
+        remove(plant, "acme")
+    add(plant, "acme")
+
+    assert ([] if how == "done" else ["b[acme]", "sum"]) == plant.settle()
+    assert ["up_to_date"] * 2 == [plant.why("b", "acme"), plant.why("sum")]
 
 
 def test_a_file_of_a_key_that_was_taken_out_waits(plant):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from riparian.assets.partitions import Dynamic
@@ -28,6 +28,7 @@ acts = st.one_of(
 
 @histories(25)
 @given(st.lists(acts, min_size=1, max_size=40))
+@example([("w", "", "x"), *[("work", "", "")] * 2, ("add", "k1", ""), ("remove", "k1", ""), ("add", "k1", "")])
 def test_any_order_makes_the_same(make_plant: Callable, acting: Iterable) -> None:
     """Each key that there is at the end is made of the newest of its inputs, as if it had been there from the start;
     the whole is made of all that was ever made; and of what is there no more nothing is to run."""
