@@ -76,6 +76,7 @@ class Judge:
         self._secret = secret
         self._heads: dict[str, dict[str, int]] = {}
         self._bounds: dict[str, bool] = {}
+        self._owns_some: dict[tuple[str, str], bool] = {}
         self._may_say: dict[str, bool] = {}
 
     # One origin, one set of origins.
@@ -158,7 +159,10 @@ class Judge:
 
     def may_name(self, dimension: Dimension, origin_set: str) -> bool:
         """Whether the principal, who may know of the dimension, may know of a key that was learned from that set."""
-        return any(self.owns(a) for a in dimension.assets) or self.permits(origin_set)
+        of = (dimension.project, dimension.name)
+        if of not in self._owns_some:
+            self._owns_some[of] = any(self.owns(a) for a in dimension.assets)
+        return self._owns_some[of] or self.permits(origin_set)
 
     def knows_partition(self, key: str, partition: str) -> bool:
         """Whether the principal, who may know of the asset or workflow, may know of this partition of it. One that it

@@ -8,7 +8,9 @@ from __future__ import annotations
 from sqlalchemy import insert, select, text
 
 from riparian.assets.partitions import Dynamic
+from riparian.assets.policy import Principal
 from riparian.scheduler import dimensions
+from riparian.storage.access.rights import Judge
 from riparian.storage.metadata.schema import consumed, dynamic_key, head
 
 from .conftest import ME, Plant
@@ -82,3 +84,17 @@ def test_many_keys_are_taken_out_at_once(plant: Plant) -> None:
 
     assert 0 == plant.plane.access.as_principal(ME).dimensions()[0]["keys"]
     assert 100 > len(seen)
+
+
+def test_who_owns_what_is_cut_so_is_asked_once(plant: Plant, monkeypatch) -> None:
+    """And not for each key, of a dimension that very many assets have."""
+    assets = [f"b{n}" for n in range(20)]
+    declare(plant, {key: ["w"] for key in assets}, dict.fromkeys(assets, CUSTOMER))
+    dimensions.add(plant.plane, "customer", MANY[:100], ME)
+    asked: list[str] = []
+    owns = Judge.owns
+    monkeypatch.setattr(Judge, "owns", lambda judge, asset: asked.append(asset) or owns(judge, asset))
+    page = plant.plane.access.as_principal(Principal(name="dan")).keys("customer", limit=100)
+
+    assert 100 == len(page.items)
+    assert 100 > len(asked)
