@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -215,7 +216,7 @@ def test_nobody_is_let_in_without_a_token_that_is_valid_now(site):
     401; a worker's token is refused, and a person's token opens no worker's session."""
     paths = site.client("").get("/openapi.json").json()["paths"]
     routes = [
-        (method, path.format(key="air.flights", version_id="x", run_id="x", token_id="x", backfill_id="x"))
+        (method, re.sub(r"{\w+}", "air.flights", path))
         for path, methods in paths.items()
         for method in methods
         if path != "/api/v1/health"
