@@ -52,6 +52,9 @@ def fits(partitions: Partitions | None, key: str) -> bool:
         return key == WHOLE
     if isinstance(partitions, Static):
         return key in partitions
+    if isinstance(partitions, Product):
+        parts = partitions.split(key)
+        return parts is not None and all(map(fits, partitions.dimensions, parts))
     try:
         partitions.parse(key)
     except DeclarationError:

@@ -62,6 +62,15 @@ def test_what_a_key_is() -> None:
     assert not any(fits(SALES, key) for key in ("", "2024-01-31", "eu,2024-01-31", "2024-01-31,eu,us", "2025-01-01,eu"))
 
 
+def test_what_is_no_key_is_found_out_by_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a key fits is asked of all that was ever made: what is like it is looked for only for who mistyped."""
+    asked: list[str] = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda key, *_, **__: asked.append(key) or [])
+
+    assert not fits(SALES, "2024-01-31,uk")
+    assert [] == asked
+
+
 def test_a_wrong_key_is_told() -> None:
     """Which of the dimensions is wrong, and how it is written."""
     with pytest.raises(DeclarationError, match="does not say day and region; write 'day,region'"):
