@@ -13,6 +13,7 @@ from riparian.assets.partitions.mappings import ByKey
 from riparian.assets.partitions.mappings.by_dimension import Rule
 from riparian.assets.partitions.product import Sides, boxes, declared_dimensions, following, spread
 from riparian.scheduler.core.graph import Edge
+from riparian.storage.metadata.among import BATCH
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.leaps import rows_in
 from riparian.storage.metadata.schema import head
@@ -44,37 +45,56 @@ def _keys(tx: Tx, edge: Edge, cut: Partitions | None, sides: Sides, chosen: tupl
     if n == len(sides):
         yield joined(chosen)
         return
-    dimension, fixed = declared_dimensions(cut)[n], tuple((one(part),) for part in chosen)
+    fixed = tuple((one(part),) for part in chosen)
     for side in sides[n]:
-        at = next(iter(dimension.within(side, 1)), None)
-        while at is not None and at <= side.hi:
-            key = _next(tx, edge, cut, (*fixed, (Interval(at, side.hi),), *sides[n + 1 :]), n)
-            if key is None:
-                break
+        for key in _open(tx, edge, cut, (*fixed, (side,), *sides[n + 1 :]), n):
             yield from _keys(tx, edge, cut, sides, (*chosen, key))
-            at = following(dimension, key)
 
 
-def _next(tx: Tx, edge: Edge, cut: Partitions | None, sides: Sides, n: int) -> str | None:
-    """Returns the least key of dimension ``n``, of those that ``sides`` leave open, that the input calls for."""
+def _open(tx: Tx, edge: Edge, cut: Partitions | None, sides: Sides, n: int) -> Iterator[str]:
+    """Yields the keys of dimension ``n``, of those that ``sides`` leave open, that the input calls for."""
     dimension, (open_to,) = declared_dimensions(cut)[n], sides[n]
-    at: str | None = open_to.lo
     found = _rule(edge, dimension.name)
-    if found is not None and not isinstance(found[1].mapping, ByKey):
-        place, rule = found
-        least = _least(tx, edge, _up(edge, cut, sides), place)
-        if least is None:
-            return None
-        needing = rule.mapping.down(one(least), dimension, declared_dimensions(edge.cut)[place])
-        return min((max(i.lo, open_to.lo) for i in needing if i.hi >= open_to.lo), default=None)
-    # By a table, or where the input has nothing to say of it, each key is looked at.
+    if found is not None and isinstance(found[1].mapping, ByKey):
+        yield from _by_table(tx, edge, cut, sides, n, *found)
+        return
+    if found is None and _least(tx, edge, _up(edge, cut, sides), 0) is None:
+        return  # the input has nothing to say of the dimension: it calls for each key, or for none
+    at = next(iter(dimension.within(open_to, 1)), None)
     while at is not None and at <= open_to.hi:
-        if _least(tx, edge, _up(edge, cut, (*sides[:n], (one(at),), *sides[n + 1 :])), 0) is not None:
-            return at
-        if found is None:
-            return None
-        at = following(dimension, at)
-    return None
+        if found is not None:
+            rest = (*sides[:n], (Interval(at, open_to.hi),), *sides[n + 1 :])
+            at = _next(tx, edge, cut, rest, n, *found)
+        if at is not None:
+            yield at
+            at = following(dimension, at)
+
+
+def _by_table(tx: Tx, edge: Edge, cut: Partitions | None, sides: Sides, n: int, place: int, rule: Rule) -> list[str]:
+    """As ``_open``, by a table, which has no order: looks up which of the input's keys there are, and reads it once."""
+    dimension, (open_to,) = declared_dimensions(cut)[n], sides[n]
+    other = declared_dimensions(edge.cut)[place]
+    most = sum(other.count(i) for i in rule.mapping.up(open_to, dimension, other))
+    there: set[str] = set()
+    for interval in _up(edge, cut, sides):
+        rest: Interval | None = interval
+        while rest is not None and len(there) < most:
+            rows = rows_in(tx, _HEADS, {"asset": edge.asset}, rest, BATCH)
+            there.update(r.partition.split(SEPARATOR)[place] for r in rows if fits(edge.cut, r.partition))
+            rest = _from(interval, after(rows[-1].partition)) if len(rows) == BATCH else None
+    needing = {i for key in there for i in rule.mapping.down(one(key), dimension, other)}
+    return sorted({k for i in needing for k in dimension.within(i, dimension.count(i)) if k in open_to})
+
+
+def _next(tx: Tx, edge: Edge, cut: Partitions | None, sides: Sides, n: int, place: int, rule: Rule) -> str | None:
+    """Returns the least key of dimension ``n``, of those that ``sides`` leave open, that the input calls for by the
+    ``rule`` of its dimension at that place."""
+    dimension, (open_to,) = declared_dimensions(cut)[n], sides[n]
+    least = _least(tx, edge, _up(edge, cut, sides), place)
+    if least is None:
+        return None
+    needing = rule.mapping.down(one(least), dimension, declared_dimensions(edge.cut)[place])
+    return min((max(i.lo, open_to.lo) for i in needing if i.hi >= open_to.lo), default=None)
 
 
 def _rule(edge: Edge, dimension: str) -> tuple[int, Rule] | None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import event, text
 
-from riparian.assets.partitions import ByDimension, Last, Offset, Overlapping, Product, Static
+from riparian.assets.partitions import ByDimension, ByKey, Last, Offset, Overlapping, Product, Static
 from riparian.assets.triggers import fresher_than, on_update
 
 from .test_partitions import DAY, HOUR, MONTH, declare
@@ -116,6 +116,22 @@ def test_one_key_among_a_thousand_costs_what_it_touches(plant):
     # A leap or two for a day on which only others have anything, and for what lies between.
     assert asked[1] - asked[0] < 10
     assert 100 < asked[0]
+
+
+def test_a_table_of_many_keys_is_read_once(plant):
+    """What a table calls for is found by what there is of the input, not by a look for each key of the table."""
+    shops, areas = Static("shop", [f"s{n:03}" for n in range(200)]), Static("area", ["north", "south"])
+    table = ByDimension(area=("shop", ByKey({s: ["south" if s == "s199" else "north"] for s in shops.keys})))
+    declare(plant, {"b": ["a", "w"]}, {"a": Product(DAY, areas), "b": Product(shops, DAY)}, {("b", "a"): table})
+    for day in range(1, 11):
+        plant.drop("a", "x", f"2024-01-{day:02},south")
+    plant.settle()
+    plant.drop("w", "x")
+    ran = []
+    seen = _statements(plant, lambda: ran.extend(plant.settle()))
+
+    assert ["w", *(f"b[s199,2024-01-{day:02}]" for day in range(1, 11))] == ran
+    assert 30 > len([s for s, _ in seen if s.startswith("SELECT head.partition")])
 
 
 def _statements(plant, act):
