@@ -199,6 +199,11 @@ class ByDimension(Mapping):
                 return f"{rule.name}: {why[0]}", why[1]
         if left := next((n for n in named if n not in {r.name for r in self.rules}), None):
             return f"which {left} of the input is meant does not go without saying", f"Write {left}=… in ByDimension()"
+        if [r.name for r in self.rules] != [*named]:
+            return (
+                f"ByDimension() says its dimensions in another order than the input: {', '.join(named)}",
+                "Write them in its order",
+            )
         looked = [r.of for r in self.rules if r.of]
         if twice := next((of for of in looked if looked.count(of) > 1), None):
             return f"two dimensions of the input look at {twice} of the consumer", "Put an asset between them"

@@ -59,12 +59,14 @@ def mapping_from_json(body: Any) -> Mapping:
 
 
 def _rules(dimensions: list[Any]) -> list[Rule]:
-    found = []
+    found: list[Rule] = []
     for said in dimensions:
         judge(said, {"name": TEXT, "of": (str, type(None)), "mapping": (str, dict)}, "a mapping")
         inner = said["mapping"]
         if type(inner) is dict and inner.get("kind") == "by_dimension":
             # Refused before it is read, or a stranger's could lie in one another as deep as they like.
             raise DeclarationError("a mapping by dimension lies in another; use the same version on both sides")
+        if said["name"] in {rule.name for rule in found}:
+            raise DeclarationError(f"a mapping says {said['name']!r:.80} twice; use the same version on both sides")
         found.append(Rule(name=said["name"], of=said["of"], mapping=mapping_from_json(inner)))
     return found

@@ -168,6 +168,7 @@ def test_it_survives_its_way_as_json(said: tuple[Partitions, Partitions, ByDimen
         [{"name": "day", "of": "day", "mapping": "last"}],
         [{"name": "day", "of": "day", "mapping": {"kind": "by_dimension", "dimensions": []}}],
         [{"name": "day", "of": "day", "mapping": "identity", "more": 1}],
+        [{"name": "day", "of": "day", "mapping": "identity"}, {"name": "day", "of": "", "mapping": "all"}],
     ],
 )
 def test_what_strangers_send_is_judged(dimensions: object) -> None:
@@ -179,6 +180,17 @@ def test_what_strangers_send_is_judged(dimensions: object) -> None:
 def test_a_dimension_may_have_any_name() -> None:
     """Also one that means something to Python."""
     assert "self" == ByDimension(self=Identity()).rules[0].name
+
+
+def test_a_manifest_says_the_dimensions_in_their_order() -> None:
+    """Nothing would ever be meant by one that was written by hand in another."""
+    said = completed(ByDimension(day=Identity()), SALES, SALES)
+    assert isinstance(said, ByDimension)
+    why = ByDimension.of(reversed(said.rules)).unfit(SALES, SALES)
+
+    assert said.unfit(SALES, SALES) is None
+    assert why is not None
+    assert "in another order than the input: day, region" in why[0]
 
 
 def test_what_goes_without_saying() -> None:
