@@ -58,7 +58,7 @@ def in_keys(
 ) -> Iterator[Any]:
     """Yields the statement's rows for all ``keys``, few statements for many of them; ``also`` are its other
     parameters."""
-    for chunk in _chunks(sorted(set(keys))):
+    for chunk in batched(sorted(set(keys))):
         yield from tx.conn.execute(statement, {"keys": chunk, **also})
 
 
@@ -74,13 +74,14 @@ def in_pairs(tx: Tx, statement: Select[Any], pairs: Iterable[tuple[str, str]]) -
         by_first[first].append(second)
         by_second[second].append(first)
     if len(by_first) <= len(by_second):
-        groups = [([first], chunk) for first, seconds in by_first.items() for chunk in _chunks(seconds)]
+        groups = [([first], chunk) for first, seconds in by_first.items() for chunk in batched(seconds)]
     else:
-        groups = [(chunk, [second]) for second, firsts in by_second.items() for chunk in _chunks(firsts)]
+        groups = [(chunk, [second]) for second, firsts in by_second.items() for chunk in batched(firsts)]
     for firsts, seconds in groups:
         yield from tx.conn.execute(statement, {"firsts": firsts, "seconds": seconds})
 
 
-def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
+def batched(values: Sequence[str]) -> Iterator[list[str]]:
+    """Yields the values in lists of at most ``BATCH``."""
     for start in range(0, len(values), BATCH):
         yield list(values[start : start + BATCH])

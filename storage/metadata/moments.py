@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from riparian.assets.partitions import EVERYTHING, Interval, Keys
 from riparian.scheduler.core.facts import Cause, Facts, InputFacts, Moments, Target
-from riparian.storage.metadata.among import among, in_pairs
+from riparian.storage.metadata.among import among, batched, in_pairs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.schema import consumed, run, version
 
@@ -23,6 +23,7 @@ _MOVES = (
     .limit(1)
 )
 _MOVES_OF_ONE = _MOVES.where(version.c.partition == bindparam("p"))
+_MOVES_OF_SOME = _MOVES.where(among(version.c.partition, "partitions"))
 _MOVES_BETWEEN = _MOVES.where(version.c.partition.between(bindparam("lo"), bindparam("hi")))
 _CREATED = select(func.max(run.c.created_at)).where(
     run.c.workflow == bindparam("w"), run.c.partition == bindparam("p"), run.c.state != "superseded"
@@ -87,7 +88,13 @@ def _moved(tx: Tx, i: InputFacts, seq: int, known: Known) -> Move | None:
     """Returns the asset's first move as of ``seq`` or later, as far as the workflow partition looks at it."""
     key = (i.edge.asset, i.keys, seq)
     if key not in known:
-        moves = [_moved_in(tx, i.edge.asset, interval, seq) for interval in i.keys]
+        ones = [interval.lo for interval in i.keys if interval.lo == interval.hi]
+        # What is left of a box is very many, which are looked up together.
+        apart = i.keys if len(ones) == 1 else [interval for interval in i.keys if interval.lo != interval.hi]
+        moves = [_moved_in(tx, i.edge.asset, interval, seq) for interval in apart]
+        if len(ones) > 1:
+            values = {"a": i.edge.asset, "s": seq}
+            moves += [_moved_by(tx, _MOVES_OF_SOME, {**values, "partitions": some}) for some in batched(ones)]
         known[key] = min((move for move in moves if move is not None), default=None)
     return known[key]
 
@@ -95,11 +102,14 @@ def _moved(tx: Tx, i: InputFacts, seq: int, known: Known) -> Move | None:
 def _moved_in(tx: Tx, asset: str, where: Interval, seq: int) -> Move | None:
     values = {"a": asset, "s": seq}
     if where == EVERYTHING:
-        found = tx.conn.execute(_MOVES, values).first()
-    elif where.lo == where.hi:
-        found = tx.conn.execute(_MOVES_OF_ONE, {**values, "p": where.lo}).first()
-    else:
-        found = tx.conn.execute(_MOVES_BETWEEN, {**values, "lo": where.lo, "hi": where.hi}).first()
+        return _moved_by(tx, _MOVES, values)
+    if where.lo == where.hi:
+        return _moved_by(tx, _MOVES_OF_ONE, {**values, "p": where.lo})
+    return _moved_by(tx, _MOVES_BETWEEN, {**values, "lo": where.lo, "hi": where.hi})
+
+
+def _moved_by(tx: Tx, statement: Select[Any], values: Mapping[str, Any]) -> Move | None:
+    found = tx.conn.execute(statement, values).first()
     return None if found is None or found.ended_at is None else (found.head_seq, found.ended_at)
 
 

@@ -7,6 +7,8 @@ from riparian.assets.triggers import fresher_than, on_update
 
 from .test_partitions import DAY, HOUR, MONTH, declare
 
+REGION = Static("region", ["eu", "us"])
+
 LARGE = (
     "head",
     "version",
@@ -132,6 +134,27 @@ def test_a_table_of_many_keys_is_read_once(plant):
 
     assert ["w", *(f"b[s199,2024-01-{day:02}]" for day in range(1, 11))] == ran
     assert 30 > len([s for s, _ in seen if s.startswith("SELECT head.partition")])
+
+
+def test_what_waits_for_time_costs_one_look_for_many_keys(make_plant):
+    """A region is told day by day where the day comes first; when they came is asked of all of them together."""
+    counts = []
+    for days in (5, 25):
+        plant = make_plant()
+        cuts = {"a": Product(DAY, REGION), "r": REGION}
+        declare(plant, {"r": ["a"]}, cuts, triggers={"r": on_update().debounce("1m")})
+        for day in range(1, days + 1):
+            plant.drop("a", "x", f"2024-01-{day:02},us")
+        plant.settle()
+        plant.now += 60_000_000
+        plant.plane.look()
+        assert ["r[us]"] == plant.settle()
+        plant.drop("a", "y", "2024-01-03,us")
+        (ingest,) = plant.take()
+        seen = _statements(plant, lambda plant=plant, ingest=ingest: plant.ask(plant.done(ingest)))
+        counts.append(len([s for s, _ in seen if "version.head_seq" in s]))
+    assert counts[0] == counts[1]
+    assert [] == _explained(plant, seen)[0]
 
 
 def _statements(plant, act):
