@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from riparian.assets.catchup import MOST_CAUGHT_UP, windows_of
 from riparian.assets.manifest import WorkflowSpec
 from riparian.assets.partitions import WHOLE, Interval, Windows
-from riparian.assets.partitions.latest import by_time, in_window, ticked
+from riparian.assets.partitions.latest import by_time, in_window, of_window, ticked
 from riparian.assets.schedules import following, latest
 from riparian.assets.triggers import OnCron
 from riparian.scheduler.core.facts import CLOCK, Cause, Target
@@ -162,10 +162,9 @@ def _overtaken(tx: Tx, graph: Graph, due: Sequence[_Due]) -> list[tuple[str, Int
         if d.row.tick > d.row.since and d.tick is not None and windows is not None and follows_clock(graph, key):
             window = windows.ticked(d.row.tick, d.cron.timezone)
             if window != windows.ticked(d.tick, d.cron.timezone):
-                for partition in in_window(cut, window, MOST_CAUGHT_UP):
+                for partition in (p for i in of_window(cut, window) for p in staleness.held_in(tx, key, i)):
                     found.setdefault((key, partition), {})[d.cron.name] = d.row.tick
-    held = staleness.held(tx, found)
-    return [_asked(target, {"ticks": ticks}) for target, ticks in sorted(found.items()) if target in held]
+    return [_asked(target, {"ticks": ticks}) for target, ticks in sorted(found.items())]
 
 
 def _asked(target: Target, body: dict[str, Any]) -> tuple[str, Interval, str]:

@@ -57,12 +57,17 @@ def until(cut: Cut, at: int) -> Keys:
     return () if windows is None else _of_window(cut, windows, Interval(EVERYTHING.lo, windows.key_at(at)))
 
 
+def of_window(cut: Cut, key: str) -> Keys:
+    """Returns the partitions of one window of the dimension by time."""
+    windows = by_time(cut)
+    return (one(key),) if windows is None else _of_window(cut, windows, one(key))
+
+
 def in_window(cut: Cut, key: str, limit: int) -> list[str]:
     """Returns the first partitions of one window of the dimension by time, at most ``limit``."""
-    windows = by_time(cut)
-    if windows is None or not isinstance(cut, Product):
+    if not isinstance(cut, Product):
         return [key][:limit]
-    return [p for interval in _of_window(cut, windows, one(key)) for p in cut.within(interval, limit)][:limit]
+    return [p for interval in of_window(cut, key) for p in cut.within(interval, limit)][:limit]
 
 
 def _of_window(cut: Cut, windows: Windows, interval: Interval) -> Keys:

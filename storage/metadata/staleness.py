@@ -16,6 +16,7 @@ from riparian.scheduler.core.graph import Graph
 from riparian.storage.metadata.among import among, in_pairs
 from riparian.storage.metadata.database import Tx
 from riparian.storage.metadata.intervals import written
+from riparian.storage.metadata.leaps import rows_in
 from riparian.storage.metadata.schema import attempted, consumed, dirty, hold, reason
 
 _LATE = "~"
@@ -54,6 +55,12 @@ _TRIED = select(attempted.c.workflow, attempted.c.partition).where(
 _RELEASE_FAULTY = delete(hold).where(hold.c.blocker == PLANNER).returning(hold)
 _HELD = select(hold.c.workflow, hold.c.partition).where(
     among(hold.c.workflow, "firsts"), among(hold.c.partition, "seconds")
+)
+_HELD_IN = (
+    select(hold.c.partition)
+    .distinct()
+    .where(hold.c.workflow == bindparam("workflow"), hold.c.partition.between(bindparam("lo"), bindparam("hi")))
+    .order_by(hold.c.partition)
 )
 _ASKED = (
     select(func.count())
@@ -180,6 +187,11 @@ def asked(tx: Tx, workflow: str, partition: str) -> int:
 def held(tx: Tx, targets: Iterable[Target]) -> set[Target]:
     """Returns which of these wait for others."""
     return {(h.workflow, h.partition) for h in in_pairs(tx, _HELD, targets)}
+
+
+def held_in(tx: Tx, workflow: str, interval: Interval) -> list[str]:
+    """Returns which of the workflow's partitions wait for others."""
+    return [h.partition for h in rows_in(tx, _HELD_IN, {"workflow": workflow}, interval)]
 
 
 def forget_holds(tx: Tx, targets: Sequence[Target]) -> None:

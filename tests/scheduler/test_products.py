@@ -270,6 +270,28 @@ def test_a_tick_is_for_all_keys_of_its_window(plant, cut):
     assert [] == plant.settle()
 
 
+@pytest.mark.parametrize("cut", [Product(HOUR, REGION), Product(REGION, HOUR)])
+def test_no_held_key_of_a_window_is_overtaken(plant, monkeypatch, cut):
+    """Each key keeps its tick while it waits for what is above it, also of more keys than are made up for at once."""
+    monkeypatch.setattr("riparian.scheduler.clock.MOST_CAUGHT_UP", 1)
+    plant.now = instant("2024-03-05T00:30")
+    declare(plant, {"a": ["s"], "b": ["a"]}, {"b": cut}, triggers={"b": on_cron("0 * * * *") & on_update()})
+    plant.drop("s", "one")
+    plant.settle()
+    plant.drop("s", "two")
+    plant.ask(plant.done(*plant.take()))
+    (slow,) = plant.take()
+    for hour in (1, 2, 3):
+        plant.now = instant(f"2024-03-05T0{hour}:00")
+        plant.plane.look()
+    plant.ask(plant.done(slow))
+    pairs = [(f"2024-03-05T0{hour}Z", region) for hour in (1, 2, 3) for region in REGION.keys]
+
+    assert sorted(f"b[{','.join(p if cut.dimensions[0] is HOUR else p[::-1])}]" for p in pairs) == sorted(
+        plant.settle()
+    )
+
+
 def test_people_name_the_key(plant):
     """A request is for one partition; what is none is told how it is written."""
     declare(plant, {"b": ["a"]}, {"a": SALES, "b": SALES})
