@@ -7,8 +7,10 @@ fixed key stands first, an interval of texts is all that is meant; else a ``Box`
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from riparian.assets.partitions.base import Interval, Keys
 
@@ -29,9 +31,7 @@ class Box(Interval):
         if not self.lo <= partition <= self.hi:
             return False
         parts = partition.split(SEPARATOR)
-        return len(parts) == len(self.sides) and all(
-            any(part in interval for interval in side) for part, side in zip(parts, self.sides, strict=True)
-        )
+        return len(parts) == len(self.sides) and all(map(_holds, self.sides, parts))
 
     def holds(self, other: Interval) -> bool:
         if other.lo == other.hi:
@@ -54,7 +54,8 @@ def _seek(sides: Sequence[Keys], parts: Sequence[str]) -> list[str] | None:
     if not sides:
         return []
     at, *rest = parts
-    for interval in sides[0]:
+    for place in range(_first(sides[0], at), len(sides[0])):
+        interval = sides[0][place]
         if at > interval.hi:
             continue
         if at < interval.lo:
@@ -65,6 +66,16 @@ def _seek(sides: Sequence[Keys], parts: Sequence[str]) -> list[str] | None:
         if at <= interval.hi:
             return [at]
     return None
+
+
+def _first(side: Keys, text: str) -> int:
+    """Returns the place of the first interval that does not end before ``text``: a table may name thousands of keys."""
+    return bisect_left(side, text, key=attrgetter("hi"))
+
+
+def _holds(side: Keys, part: str) -> bool:
+    place = _first(side, part)
+    return place < len(side) and part in side[place]
 
 
 def _least(sides: Sequence[Keys]) -> list[str]:

@@ -168,6 +168,27 @@ def leaping(product: Product, box: Box):
             at = leap
 
 
+def test_one_of_many_keys_is_not_searched_for_among_all() -> None:
+    """A table may name thousands of keys apart, and each row is asked for: the place of one is found by halving."""
+
+    class Side(tuple):
+        looks = 0
+
+        def __getitem__(self, place):
+            Side.looks += 1
+            return super().__getitem__(place)
+
+        def __iter__(self):
+            raise AssertionError("all are looked at")
+
+    side = Side(one(f"s{n:05}") for n in range(0, 20_000, 2))
+    box = Box("2024-01-01,s00000", "2024-12-31,s19998", ((EVERYTHING,), side))
+
+    assert [True, False] == ["2024-01-05,s12000" in box, "2024-01-05,s12001" in box]
+    assert "2024-01-05,s12002" == box.seek("2024-01-05,s12001")
+    assert Side.looks < 100
+
+
 def test_a_fixed_key_first_is_an_interval() -> None:
     """All regions of some days are one interval, which a database reads at once; one region of all days is a box."""
     days = (Interval("2024-01-31", "2024-02-01"),)
